@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Conditions of a Credential.
+const (
+	// ConditionReady is True when the source is valid and every namespace in
+	// scope has its copy.
+	ConditionReady = "Ready"
+	// ConditionInUse is True while a workload, a template or an asset refers to
+	// the credential.
+	ConditionInUse = "InUse"
+	// ConditionExpiring is True from 30 days before expiresAt.
+	ConditionExpiring = "Expiring"
+)
+
+// Reasons of the condition Ready.
+const (
+	// ReasonPropagated: every namespace in scope has its copy.
+	ReasonPropagated = "Propagated"
+	// ReasonPropagating: the source is valid, and some namespaces still wait for
+	// their copy.
+	ReasonPropagating = "Propagating"
+	// ReasonNamespaceIssues: the source is valid, and in some namespaces the copy
+	// cannot be made; issues tells where and why.
+	ReasonNamespaceIssues = "NamespaceIssues"
+	// ReasonNotAProject: the Credential lives in a namespace that is no project,
+	// no department's home and not the system namespace. Label the namespace, or
+	// create the Credential elsewhere.
+	ReasonNotAProject = "NotAProject"
+	// ReasonWrongNamespace: the Credential's namespace does not fit its scope,
+	// such as a cluster's credential in a project.
+	ReasonWrongNamespace = "WrongNamespace"
+	// ReasonSourceMissing: the source does not exist. Copies that were made stay.
+	ReasonSourceMissing = "SourceMissing"
+	// ReasonSourceNotAuthorized: the source lacks the labels that authorize it,
+	// for this scope or at all. The copies are withdrawn.
+	ReasonSourceNotAuthorized = "SourceNotAuthorized"
+	// ReasonSourceNotAllowed: the source is of a kind that is never one, whatever
+	// its labels, such as a service account's token. The copies are withdrawn.
+	ReasonSourceNotAllowed = "SourceNotAllowed"
+	// ReasonSourceInUse: an older Credential has the same source.
+	ReasonSourceInUse = "SourceInUse"
+	// ReasonSourceInvalid: the source has the wrong type, lacks a key that the
+	// credential's type needs, or cannot be parsed.
+	ReasonSourceInvalid = "SourceInvalid"
+	// ReasonTerminating: the Credential is being deleted.
+	ReasonTerminating = "Terminating"
+)
+
+// Reasons of the condition InUse.
+const (
+	// ReasonUsed: usedBy says by whom.
+	ReasonUsed = "Used"
+	// ReasonNotUsed: nothing refers to the credential.
+	ReasonNotUsed = "NotUsed"
+	// ReasonUsageUnknown: the usage index is not built yet.
+	ReasonUsageUnknown = "UsageUnknown"
+)
+
+// Reasons of the condition Expiring.
+const (
+	// ReasonExpiresSoon: expiresAt is at most 30 days ahead.
+	ReasonExpiresSoon = "ExpiresSoon"
+	// ReasonExpired: expiresAt has passed.
+	ReasonExpired = "Expired"
+	// ReasonNotExpiring: expiresAt is unset or far.
+	ReasonNotExpiring = "NotExpiring"
+)
+
+// Reasons of an issue in one namespace.
+const (
+	// IssueNameTaken: another Secret has the Kubernetes name. It is never touched;
+	// rename or remove it.
+	IssueNameTaken = "NameTaken"
+	// IssueShadowed: a narrower credential of the same name is used there instead.
+	IssueShadowed = "Shadowed"
+	// IssueQuotaExceeded: the namespace's quota does not allow another Secret.
+	IssueQuotaExceeded = "QuotaExceeded"
+	// IssueAdmissionRefused: an admission webhook or policy refused the copy.
+	IssueAdmissionRefused = "AdmissionRefused"
+	// IssueNamespaceTerminating: the namespace is being deleted.
+	IssueNamespaceTerminating = "NamespaceTerminating"
+	// IssueCopyBlocked: the copy cannot be written, for example because it was
+	// made immutable; it is being made again.
+	IssueCopyBlocked = "CopyBlocked"
+	// IssueWriteFailed: the API server did not take the copy; tried again.
+	IssueWriteFailed = "WriteFailed"
+)

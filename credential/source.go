@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package credential
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+)
+
+// Facts is what a valid source tells about a credential. It holds no values.
+type Facts struct {
+	// KubernetesName is the name of the Secret that pods refer to.
+	KubernetesName string
+	// Keys are the data keys with their roles, sorted by key.
+	Keys []v1alpha1.SecretKey
+	// Registries are the patterns of a docker-registry credential.
+	Registries []string
+}
+
+// Problem is why a credential cannot be spread. It is what the condition Ready
+// says.
+type Problem struct {
+	// Reason is a Reason… constant of the condition Ready.
+	Reason string
+	// Message names objects and fields, never values, and is stable.
+	Message string
+}
+
+// Error makes a Problem an error.
+func (p *Problem) Error() string { return p.Message }
+
+// Withdraws says whether the problem takes back copies that were made: a source
+// that is no longer allowed does, one that is missing for a moment, or wrong in
+// its content, does not.
+func (p *Problem) Withdraws() bool {
+	switch p.Reason {
+	case v1alpha1.ReasonSourceNotAuthorized, v1alpha1.ReasonSourceNotAllowed:
+		return true
+	}
+	return false
+}
+
+// Candidate is a credential with the Secret that it points to.
+type Candidate struct {
+	Credential *v1alpha1.Credential
+	// Home is the place of the credential's namespace.
+	Home   Place
+	Layout Layout
+	// Secret is the source, nil if it does not exist.
+	Secret *corev1.Secret
+	// Owner is the older credential that has the same source, nil if none does.
+	Owner *v1alpha1.Credential
+}
+
+// Examine decides whether a Secret may be, and is fit to be, the source of a
+// credential. The checks run in the order in which an administrator would mend
+// what they find.
+func Examine(c Candidate) (Facts, *Problem) {
+	facts := Facts{KubernetesName: KubernetesName(c.Credential)}
+	for _, check := range []func(Candidate, *Facts) *Problem{
+		checkKnown,
+		checkPlace,
+		checkExists,
+		checkAllowed,
+		checkAuthorized,
+		checkNotInUse,
+		checkSecretType,
+		checkContent,
+	} {
+		if problem := check(c, &facts); problem != nil {
+			return Facts{KubernetesName: facts.KubernetesName}, problem
+		}
+	}
+	return facts, nil
+}
+
+// checkKnown refuses what only a manifest that no API server has seen can hold.
+func checkKnown(c Candidate, _ *Facts) *Problem {
+	spec := &c.Credential.Spec
+	if _, ok := DefinitionOf(spec.Type); !ok {
+		return problem(v1alpha1.ReasonSourceInvalid, "type %q is unknown", spec.Type)
+	}
+	switch spec.Scope.Level {
+	case v1alpha1.ScopeCluster, v1alpha1.ScopeDepartment, v1alpha1.ScopeProject:
+		return nil
+	}
+	return problem(v1alpha1.ReasonSourceInvalid, "scope level %q is unknown", spec.Scope.Level)
+}
+
+func checkPlace(c Candidate, _ *Facts) *Problem {
+	namespace := c.Credential.Namespace
+	if !c.Home.HoldsCredentials() {
+		return problem(v1alpha1.ReasonNotAProject,
+			"namespace %s is not a project, not a department's home and not the system namespace; label it %s=<name>, or create the credential elsewhere",
+			namespace, c.Layout.ProjectLabel)
+	}
+	scope := c.Credential.Spec.Scope
+	if fits(scope, c.Home) {
+		return nil
+	}
+	switch scope.Level {
+	case v1alpha1.ScopeCluster:
+		return problem(v1alpha1.ReasonWrongNamespace,
+			"a credential with cluster scope must be in the system namespace %s, not in %s", c.Layout.SystemNamespace, namespace)
+	case v1alpha1.ScopeDepartment:
+		return problem(v1alpha1.ReasonWrongNamespace,
+			"a credential of department %s must be in the system namespace %s or in the department's home (a namespace labelled %s=%s), not in %s",
+			scope.Department, c.Layout.SystemNamespace, v1alpha1.LabelDepartmentHome, scope.Department, namespace)
+	default:
+		return problem(v1alpha1.ReasonWrongNamespace,
+			"a credential with project scope must be in the project's namespace, and %s is not a project", namespace)
+	}
+}
+
+func checkExists(c Candidate, _ *Facts) *Problem {
+	if c.Secret != nil {
+		return nil
+	}
+	return problem(v1alpha1.ReasonSourceMissing, "Secret %s/%s does not exist",
+		c.Credential.Namespace, c.Credential.Spec.SecretRef.Name)
+}
+
+// checkAllowed refuses what is never a source: a right to create a Secret would
+// otherwise be a right to any account's token, because Kubernetes fills a Secret
+// of type service-account-token whatever labels it has.
+func checkAllowed(c Candidate, _ *Facts) *Problem {
+	switch c.Secret.Type {
+	case corev1.SecretTypeServiceAccountToken, corev1.SecretTypeBootstrapToken, "helm.sh/release.v1":
+		return problem(v1alpha1.ReasonSourceNotAllowed,
+			"Secret %s has the type %s, which is never a source", sourceName(c), c.Secret.Type)
+	}
+	if c.Layout.Excludes(c.Secret.Namespace) {
+		return problem(v1alpha1.ReasonSourceNotAllowed,
+			"Secret %s is in a namespace that never holds sources", sourceName(c))
+	}
+	if _, isCopy := c.Secret.Labels[v1alpha1.LabelCopyOf]; isCopy {
+		return problem(v1alpha1.ReasonSourceNotAllowed,
+			"Secret %s is itself a copy (label %s)", sourceName(c), v1alpha1.LabelCopyOf)
+	}
+	return nil
+}
+
+func checkAuthorized(c Candidate, _ *Facts) *Problem {
+	labels := c.Secret.Labels
+	if of, ok := labels[v1alpha1.LabelSourceOf]; ok {
+		if of == c.Credential.Name {
+			return nil
+		}
+		return problem(v1alpha1.ReasonSourceNotAuthorized,
+			"Secret %s was created for credential %s (label %s)", sourceName(c), of, v1alpha1.LabelSourceOf)
+	}
+	definition, _ := DefinitionOf(c.Credential.Spec.Type)
+	if got := labels[v1alpha1.LabelSourceType]; got != definition.SourceLabel {
+		return problem(v1alpha1.ReasonSourceNotAuthorized,
+			"Secret %s %s; label it %s=%s to authorize it for a credential of type %s",
+			sourceName(c), hasLabel(v1alpha1.LabelSourceType, got), v1alpha1.LabelSourceType, definition.SourceLabel, definition.Type)
+	}
+	return checkScopeLabel(c)
+}
+
+// checkScopeLabel holds the scope label of a source made in advance against the
+// credential's scope, which it must equal or exceed.
+func checkScopeLabel(c Candidate) *Problem {
+	wide, hasWide := c.Secret.Labels[v1alpha1.LabelSourceClusterWide]
+	department, hasDepartment := c.Secret.Labels[v1alpha1.LabelSourceDepartment]
+	if hasWide && hasDepartment {
+		return problem(v1alpha1.ReasonSourceNotAuthorized,
+			"Secret %s has both labels %s and %s; keep the one that is meant",
+			sourceName(c), v1alpha1.LabelSourceClusterWide, v1alpha1.LabelSourceDepartment)
+	}
+	scope := c.Credential.Spec.Scope
+	switch {
+	case scope.Level == v1alpha1.ScopeProject:
+		return nil
+	case hasWide && wide == "true":
+		return nil
+	case scope.Level == v1alpha1.ScopeDepartment && hasDepartment && department == scope.Department:
+		return nil
+	case scope.Level == v1alpha1.ScopeDepartment:
+		return problem(v1alpha1.ReasonSourceNotAuthorized,
+			"Secret %s is not authorized for department %s; label it %s=%s",
+			sourceName(c), scope.Department, v1alpha1.LabelSourceDepartment, scope.Department)
+	default:
+		return problem(v1alpha1.ReasonSourceNotAuthorized,
+			"Secret %s is not authorized for the cluster; label it %s=true",
+			sourceName(c), v1alpha1.LabelSourceClusterWide)
+	}
+}
+
+func checkNotInUse(c Candidate, _ *Facts) *Problem {
+	if c.Owner == nil {
+		return nil
+	}
+	return problem(v1alpha1.ReasonSourceInUse,
+		"Secret %s already is the source of credential %s; one source serves one credential", sourceName(c), c.Owner.Name)
+}
+
+func checkSecretType(c Candidate, _ *Facts) *Problem {
+	isDocker := c.Secret.Type == corev1.SecretTypeDockerConfigJson
+	isLegacy := c.Secret.Type == corev1.SecretTypeDockercfg
+	wantDocker := c.Credential.Spec.Type == v1alpha1.DockerRegistry
+	switch {
+	case wantDocker && isLegacy:
+		return problem(v1alpha1.ReasonSourceInvalid,
+			"Secret %s has the legacy type %s; make it again as %s", sourceName(c), c.Secret.Type, corev1.SecretTypeDockerConfigJson)
+	case wantDocker && !isDocker:
+		return problem(v1alpha1.ReasonSourceInvalid,
+			"Secret %s has the type %s, and a credential of type %s needs %s", sourceName(c), secretType(c.Secret), v1alpha1.DockerRegistry, corev1.SecretTypeDockerConfigJson)
+	case !wantDocker && (isDocker || isLegacy):
+		return problem(v1alpha1.ReasonSourceInvalid,
+			"Secret %s has the type %s, which only fits a credential of type %s", sourceName(c), c.Secret.Type, v1alpha1.DockerRegistry)
+	}
+	return nil
+}
+
+func checkContent(c Candidate, facts *Facts) *Problem {
+	definition, _ := DefinitionOf(c.Credential.Spec.Type)
+	dataKeys := slices.Collect(maps.Keys(c.Secret.Data))
+	for key := range c.Secret.StringData { // only in manifests read from a file
+		if _, ok := c.Secret.Data[key]; !ok {
+			dataKeys = append(dataKeys, key)
+		}
+	}
+	keys, err := definition.Keys(dataKeys)
+	if err != nil {
+		return problem(v1alpha1.ReasonSourceInvalid, "Secret %s %w", sourceName(c), err)
+	}
+	facts.Keys = keys
+	if !definition.Registries {
+		return nil
+	}
+	config := c.Secret.Data[corev1.DockerConfigJsonKey]
+	if text, ok := c.Secret.StringData[corev1.DockerConfigJsonKey]; ok {
+		config = []byte(text)
+	}
+	registries, err := Registries(config)
+	if err != nil {
+		return problem(v1alpha1.ReasonSourceInvalid, "key %s of Secret %s %w", corev1.DockerConfigJsonKey, sourceName(c), err)
+	}
+	facts.Registries = registries
+	return nil
+}
+
+func problem(reason, format string, args ...any) *Problem {
+	return &Problem{Reason: reason, Message: fmt.Errorf(format, args...).Error()}
+}
+
+func sourceName(c Candidate) string { return c.Secret.Namespace + "/" + c.Secret.Name }
+
+func hasLabel(key, value string) string {
+	if value == "" {
+		return "has no label " + key
+	}
+	return fmt.Sprintf("is labelled %s=%s", key, value)
+}
+
+func secretType(secret *corev1.Secret) corev1.SecretType {
+	if secret.Type == "" {
+		return corev1.SecretTypeOpaque
+	}
+	return secret.Type
+}

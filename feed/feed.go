@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package feed keeps a catalog in step with a cluster, by informers on
+// Credentials and on the metadata of namespaces.
+//
+// It decides nothing. It must not import the injector, webhooks or reconcilers.
+package feed
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/credential/catalog"
+)
+
+// Namespace returns an empty object of the kind that stands for namespaces in
+// our caches: their metadata, which is all that Credence reads of them.
+func Namespace() *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}}
+}
+
+// Feed is a catalog that follows a cluster.
+type Feed struct {
+	synced []toolscache.InformerSynced
+}
+
+// Start follows the cluster's namespaces and Credentials into a catalog, as
+// long as the cache runs. It returns at once; see Synced.
+func Start(ctx context.Context, informers cache.Informers, into *catalog.Catalog) (*Feed, error) {
+	feed := &Feed{}
+	for _, follow := range []struct {
+		kind    client.Object
+		handler toolscache.ResourceEventHandler
+	}{
+		{Namespace(), namespaces(into)},
+		{&v1alpha1.Credential{}, credentials(into)},
+	} {
+		informer, err := informers.GetInformer(ctx, follow.kind, cache.BlockUntilSynced(false))
+		if err != nil {
+			return nil, fmt.Errorf("following %T: %w", follow.kind, err)
+		}
+		registration, err := informer.AddEventHandler(follow.handler)
+		if err != nil {
+			return nil, fmt.Errorf("following %T: %w", follow.kind, err)
+		}
+		feed.synced = append(feed.synced, registration.HasSynced)
+	}
+	return feed, nil
+}
+
+// Synced says whether everything that existed at the start is in the catalog. A
+// catalog that is not complete must decide nothing.
+func (f *Feed) Synced() bool {
+	for _, synced := range f.synced {
+		if !synced() {
+			return false
+		}
+	}
+	return true
+}
+
+func namespaces(into *catalog.Catalog) toolscache.ResourceEventHandler {
+	set := func(obj any) {
+		if namespace, ok := obj.(*metav1.PartialObjectMetadata); ok {
+			into.SetNamespace(namespace.Name, namespace.Labels)
+		}
+	}
+	return toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    set,
+		UpdateFunc: func(_, obj any) { set(obj) },
+		DeleteFunc: func(obj any) {
+			if key, ok := keyOf(obj); ok {
+				into.RemoveNamespace(key.Name)
+			}
+		},
+	}
+}
+
+func credentials(into *catalog.Catalog) toolscache.ResourceEventHandler {
+	set := func(obj any) {
+		if credential, ok := obj.(*v1alpha1.Credential); ok {
+			into.Set(catalog.NewEntry(credential))
+		}
+	}
+	return toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    set,
+		UpdateFunc: func(_, obj any) { set(obj) },
+		DeleteFunc: func(obj any) {
+			if key, ok := keyOf(obj); ok {
+				into.Remove(key)
+			}
+		},
+	}
+}
+
+// keyOf reads a deleted object's key, also of one whose deletion was missed
+// while the watch was down.
+func keyOf(obj any) (types.NamespacedName, bool) {
+	name, err := toolscache.DeletionHandlingObjectToName(obj)
+	if err != nil {
+		return types.NamespacedName{}, false
+	}
+	return types.NamespacedName{Namespace: name.Namespace, Name: name.Name}, true
+}

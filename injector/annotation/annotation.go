@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package annotation reads what people write on pods and workloads: which
+// annotations are Credence's, and what they ask for. Whether it can be had is
+// not its question.
+//
+// It is pure, and must import no other package of this module but the API.
+package annotation
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+)
+
+// fixed are the annotations whose whole key is known, and which of them people
+// write to ask for something.
+var fixed = map[string]bool{
+	v1alpha1.AnnotationCredentials: true,
+	v1alpha1.AnnotationEnv:         true,
+	v1alpha1.AnnotationEnvironment: true,
+	v1alpha1.AnnotationDataSources: true,
+	v1alpha1.AnnotationTemplate:    true,
+	v1alpha1.AnnotationContainers:  true,
+	v1alpha1.AnnotationInject:      true,
+
+	v1alpha1.AnnotationInjected:     false,
+	v1alpha1.AnnotationRestartedFor: false,
+	v1alpha1.AnnotationCarried:      false,
+}
+
+// Ours says whether an annotation key is under Credence's domains, in whatever
+// case: it has the form (?i)^([a-z0-9-]+[.])*credence[.]dev/ that the match
+// conditions of the webhooks use.
+func Ours(key string) bool {
+	domain, _, ok := strings.Cut(key, "/")
+	if !ok || len(domain) < len(v1alpha1.Group) {
+		return false
+	}
+	rest := domain[:len(domain)-len(v1alpha1.Group)]
+	if !strings.EqualFold(domain[len(rest):], v1alpha1.Group) {
+		return false
+	}
+	if rest == "" {
+		return true
+	}
+	labels := strings.Split(rest, ".")
+	if labels[len(labels)-1] != "" { // rest ends with a dot
+		return false
+	}
+	return !slices.ContainsFunc(labels[:len(labels)-1], func(label string) bool {
+		return label == "" || strings.ContainsFunc(label, notHostCharacter)
+	})
+}
+
+func notHostCharacter(r rune) bool {
+	return !(r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+}
+
+// Asks says whether an annotation asks for something, well or badly: it is under
+// our domains, and not one that Credence itself writes.
+func Asks(key string) bool {
+	if !Ours(key) {
+		return false
+	}
+	asks, known := fixed[key]
+	return asks || !known
+}
+
+// AsksAny says whether any annotation asks for something.
+func AsksAny(annotations map[string]string) bool {
+	for key := range annotations {
+		if Asks(key) {
+			return true
+		}
+	}
+	return false
+}
+
+// Error is what is wrong with one annotation.
+type Error struct {
+	// Annotation is the key.
+	Annotation string
+	// Problem is the rest of the sentence.
+	Problem string
+}
+
+// Error returns one sentence.
+func (e *Error) Error() string { return "annotation " + e.Annotation + ": " + e.Problem }

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package annotation
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// reserved are paths that Kubernetes and the kernel need, with all below them.
+var reserved = []string{"/proc", "/sys", "/dev", "/var/run/secrets/kubernetes.io"}
+
+// maxMode is what the API server takes for a Secret volume.
+const maxMode = 0o777
+
+// addMount reads
+// "<credential>:<path>[;mode=0440][;keys=<key>[=<file>],…][;containers=a,b]".
+func (w *Wanted) addMount(key, value string) *Error {
+	reference, options, err := parseOptions(key, value, optionMode, optionKeys, optionContainers)
+	if err != nil {
+		return err
+	}
+	name, mountPath, ok := strings.Cut(reference, ":")
+	name, mountPath = strings.TrimSpace(name), strings.TrimSpace(mountPath)
+	if !ok || name == "" || mountPath == "" {
+		return &Error{key, fmt.Sprintf("the value must be <credential>:<absolute path>, not %q", reference)}
+	}
+	if err := checkCredentialName(key, name); err != nil {
+		return err
+	}
+	mount := Mount{Annotation: key, Credential: name}
+	var problem string
+	if mount.Path, problem = CleanMountPath(mountPath); problem != "" {
+		return &Error{key, problem}
+	}
+	if err := mount.addOptions(options); err != nil {
+		return err
+	}
+	w.Mounts = append(w.Mounts, mount)
+	return nil
+}
+
+func (m *Mount) addOptions(options map[string]string) (err *Error) {
+	if mode, ok := options[optionMode]; ok {
+		if m.Mode, err = parseMode(m.Annotation, mode); err != nil {
+			return err
+		}
+	}
+	if keys, ok := options[optionKeys]; ok {
+		if m.Items, err = parseItems(m.Annotation, keys); err != nil {
+			return err
+		}
+	}
+	if containers, ok := options[optionContainers]; ok {
+		if m.Containers, err = parseContainers(m.Annotation, containers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CleanMountPath returns the clean form of a path that may be mounted at, or the
+// problem with it.
+func CleanMountPath(mountPath string) (clean, problem string) {
+	switch {
+	case !path.IsAbs(mountPath):
+		return "", fmt.Sprintf("mount path %q must be absolute", mountPath)
+	case slices.Contains(strings.Split(mountPath, "/"), ".."):
+		return "", fmt.Sprintf("mount path %q must not contain '..'", mountPath)
+	case strings.Contains(mountPath, ":"):
+		return "", fmt.Sprintf("mount path %q must not contain ':'", mountPath)
+	case strings.ContainsFunc(mountPath, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return "", fmt.Sprintf("mount path %q must not contain control characters", mountPath)
+	}
+	clean = path.Clean(mountPath)
+	if clean == "/" {
+		return "", fmt.Sprintf("mount path %q is reserved: it is the whole file system", mountPath)
+	}
+	for _, r := range reserved {
+		if clean == r || Below(clean, r) {
+			return "", fmt.Sprintf("mount path %q is reserved: the container needs %s", mountPath, r)
+		}
+		if Below(r, clean) {
+			return "", fmt.Sprintf("mount path %q is reserved: it would hide %s", mountPath, r)
+		}
+	}
+	return clean, ""
+}
+
+// Below says whether one clean path is strictly below another.
+func Below(child, parent string) bool {
+	return len(child) > len(parent) && child[len(parent)] == '/' && child[:len(parent)] == parent
+}
+
+func parseMode(key, mode string) (*int32, *Error) {
+	value, err := strconv.ParseUint(mode, 8, 32)
+	if err != nil {
+		return nil, &Error{key, fmt.Sprintf("mode %q must be an octal number such as 0440", mode)}
+	}
+	if value > maxMode {
+		return nil, &Error{key, fmt.Sprintf("mode %q is out of range: it must be between 0000 and 0777", mode)}
+	}
+	result := int32(value)
+	return &result, nil
+}
+
+// parseItems reads "<key>[=<file>],…".
+func parseItems(key, value string) ([]Item, *Error) {
+	list, err := parseList(key, value, "key")
+	if err != nil {
+		return nil, err
+	}
+	items := make([]Item, 0, len(list))
+	for _, one := range list {
+		secretKey, file, named := strings.Cut(one, "=")
+		secretKey, file = strings.TrimSpace(secretKey), strings.TrimSpace(file)
+		if err := checkKey(key, secretKey); err != nil {
+			return nil, err
+		}
+		if !named {
+			file = secretKey
+		}
+		if problem := checkFile(file); problem != "" {
+			return nil, &Error{key, problem}
+		}
+		file = path.Clean(file)
+		for _, other := range items {
+			if other.File == file || Below(file, other.File) || Below(other.File, file) {
+				return nil, &Error{key, fmt.Sprintf("keys %q and %q want the same file %q", other.Key, secretKey, file)}
+			}
+		}
+		items = append(items, Item{Key: secretKey, File: file})
+	}
+	return items, nil
+}
+
+// checkFile holds the API server's rules for the path of an item in a volume.
+func checkFile(file string) string {
+	switch {
+	case file == "":
+		return "a file has no name"
+	case path.IsAbs(file):
+		return fmt.Sprintf("file %q must be a relative path", file)
+	case slices.Contains(strings.Split(file, "/"), "..") || strings.HasPrefix(file, ".."):
+		return fmt.Sprintf("file %q must not contain or begin with '..'", file)
+	case path.Clean(file) == ".":
+		return fmt.Sprintf("file %q is a directory", file)
+	case strings.Contains(file, ":"):
+		return fmt.Sprintf("file %q must not contain ':'", file)
+	}
+	return ""
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package annotation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+)
+
+// Wanted is everything that the annotations of one pod ask for, in the order of
+// the annotations' keys.
+type Wanted struct {
+	// Off: nothing at all, not even automatic pull secrets.
+	Off bool
+	// Containers are the only ones that get anything; nil means all.
+	Containers *Containers
+	// Named credentials are injected in their default way.
+	Named []Named
+	// Env are single environment variables.
+	Env []Env
+	// Mounts are single mounts.
+	Mounts []Mount
+}
+
+// Containers is a choice of containers by name.
+type Containers struct {
+	Annotation string
+	Names      []string
+}
+
+// Named is a credential to inject in its default way.
+type Named struct {
+	Annotation, Credential string
+}
+
+// Env is an environment variable to be read from a credential.
+type Env struct {
+	Annotation, Variable, Credential string
+	// Key is a data key or a role.
+	Key string
+	// Containers overrides Wanted.Containers; nil does not.
+	Containers *Containers
+}
+
+// Mount is a directory to be filled from a credential.
+type Mount struct {
+	Annotation, Credential string
+	// Path is absolute and clean.
+	Path string
+	// Mode of the files; nil follows the user that the container runs as.
+	Mode *int32
+	// Items are the keys to mount; nil means all.
+	Items []Item
+	// Containers overrides Wanted.Containers; nil does not.
+	Containers *Containers
+}
+
+// Item is a key and the file that it becomes.
+type Item struct {
+	// Key is a data key or a role.
+	Key string
+	// File is a relative path.
+	File string
+}
+
+// Parse reads the annotations of a pod. Every annotation under our domains must
+// be known and well formed: a misspelt one would otherwise be a pod without its
+// credentials.
+func Parse(annotations map[string]string) (Wanted, *Error) {
+	if len(annotations) == 0 {
+		return Wanted{}, nil
+	}
+	if value, ok := annotations[v1alpha1.AnnotationInject]; ok {
+		off, err := parseInject(value)
+		if err != nil || off {
+			return Wanted{Off: off}, err
+		}
+	}
+	keys := make([]string, 0, 8)
+	for key := range annotations {
+		if Asks(key) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	var wanted Wanted
+	for _, key := range keys {
+		if err := wanted.add(key, annotations[key]); err != nil {
+			return Wanted{}, err
+		}
+	}
+	return wanted, nil
+}
+
+// add reads one annotation.
+func (w *Wanted) add(key, value string) *Error {
+	switch {
+	case strings.HasPrefix(key, v1alpha1.AnnotationEnvPrefix):
+		return w.addEnv(key, key[len(v1alpha1.AnnotationEnvPrefix):], value)
+	case strings.HasPrefix(key, v1alpha1.AnnotationMountPrefix):
+		return w.addMount(key, value)
+	}
+	switch key {
+	case v1alpha1.AnnotationCredentials:
+		return w.addNamed(key, value)
+	case v1alpha1.AnnotationEnv:
+		return w.addEnvLines(key, value)
+	case v1alpha1.AnnotationContainers:
+		containers, err := parseContainers(key, value)
+		w.Containers = containers
+		return err
+	case v1alpha1.AnnotationInject:
+		return nil // read before all others
+	case v1alpha1.AnnotationEnvironment, v1alpha1.AnnotationDataSources, v1alpha1.AnnotationTemplate:
+		return &Error{key, "this version of Credence does not know assets yet"}
+	}
+	return unknown(key)
+}
+
+func parseInject(value string) (off bool, err *Error) {
+	switch value {
+	case "false":
+		return true, nil
+	case "true":
+		return false, nil
+	}
+	return false, &Error{v1alpha1.AnnotationInject, fmt.Sprintf(`the value must be "false" or "true", not %q`, value)}
+}
+
+func (w *Wanted) addNamed(key, value string) *Error {
+	names, err := parseList(key, value, "credential")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := checkCredentialName(key, name); err != nil {
+			return err
+		}
+		w.Named = append(w.Named, Named{Annotation: key, Credential: name})
+	}
+	return nil
+}
+
+// unknown names what was probably meant: the same in lower case, or the nearest
+// of the annotations there are.
+func unknown(key string) *Error {
+	domain, name, _ := strings.Cut(key, "/")
+	if lower := strings.ToLower(domain); lower != domain {
+		return &Error{key, fmt.Sprintf("the domain must be in lower case: %s/%s", lower, name)}
+	}
+	switch domain + "/" {
+	case v1alpha1.AnnotationEnvPrefix, v1alpha1.AnnotationMountPrefix:
+		return &Error{key, "a name must follow the domain"}
+	}
+	known := slices.Collect(maps.Keys(fixed))
+	for _, prefix := range []string{v1alpha1.AnnotationEnvPrefix, v1alpha1.AnnotationMountPrefix} {
+		known = append(known, prefix+name)
+	}
+	slices.Sort(known)
+	return &Error{key, "there is no such annotation" + Nearest(key, known)}
+}
+
+// parseList reads "a, b". An item must not be empty.
+func parseList(key, value, what string) ([]string, *Error) {
+	if strings.TrimSpace(value) == "" {
+		return nil, &Error{key, "the value is empty; it must name at least one " + what}
+	}
+	items := strings.Split(value, ",")
+	for i := range items {
+		items[i] = strings.TrimSpace(items[i])
+		if items[i] == "" {
+			return nil, &Error{key, fmt.Sprintf("item %d of the list is empty", i+1)}
+		}
+	}
+	return items, nil
+}
+
+func parseContainers(key, value string) (*Containers, *Error) {
+	names, err := parseList(key, value, "container")
+	if err != nil {
+		return nil, err
+	}
+	return &Containers{Annotation: key, Names: names}, nil
+}
+
+func checkCredentialName(key, name string) *Error {
+	if len(validation.IsDNS1123Label(name)) > 0 {
+		return &Error{key, fmt.Sprintf("%q cannot be the name of a credential, which is made of lower case letters, digits and '-'", name)}
+	}
+	return nil
+}

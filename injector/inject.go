@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package injector
+
+import (
+	"slices"
+	"time"
+
+	"gomodules.xyz/jsonpatch/v2"
+
+	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/injector/annotation"
+)
+
+// Catalog is what the injector knows of a cluster. Package catalog implements it.
+type Catalog interface {
+	// Layout says which labels make projects.
+	Layout() credential.Layout
+	// Place returns what a namespace is.
+	Place(namespace string) (credential.Place, bool)
+	// Lookup returns the credential that a name means in a project.
+	Lookup(project credential.Place, name string) (*catalog.Entry, bool)
+	// Visible returns the names that mean a credential in a project, sorted.
+	Visible(project credential.Place) []string
+	// PullCandidates yields the credentials that may be used automatically.
+	PullCandidates(project credential.Place, yield func(*catalog.Entry))
+}
+
+// Request is one pod, or pod template, to be injected into.
+type Request struct {
+	// Pod is what was decoded of the document.
+	Pod *Pod
+	// Namespace is where it is, or will be. That of the document's own metadata is
+	// often empty.
+	Namespace string
+	// Prefix is the JSON pointer of the pod within the document: empty for a pod,
+	// "/spec/template" for a Deployment.
+	Prefix string
+	// PullSecrets adds image pull secrets. They belong to pods: in a workload's
+	// template they make the API server skip the service account's own.
+	PullSecrets bool
+	// Since returns when the workload that the pod belongs to was created, and false
+	// for a pod that nothing controls. Asked only when a credential is being
+	// deleted; nil means that there is no such workload.
+	Since func() (time.Time, bool)
+}
+
+// Result is what a pod gets.
+type Result struct {
+	// Operations turn the document into the injected one. They only add.
+	Operations []jsonpatch.Operation
+	// Warnings are at most five facts of at most 200 characters that the author
+	// should know.
+	Warnings []string
+	// Record is what each credential became.
+	Record Record
+}
+
+// Inject decides what a pod gets. The error, if any, is a *Refusal, and then there
+// are no operations: nothing is ever half injected. Applied to its own result it
+// finds nothing more to do.
+func Inject(known Catalog, request Request) (Result, error) {
+	wanted, err := annotation.Parse(request.Pod.Metadata.Annotations)
+	if err != nil {
+		return Result{}, malformed(err)
+	}
+	if wanted.Off {
+		return Result{}, nil
+	}
+	place, _ := known.Place(request.Namespace)
+	if !place.IsProject() {
+		return Result{}, outsideProjects(known.Layout(), request)
+	}
+	resolver := resolver{known: known, place: place, request: &request}
+	grants, refusal := resolver.resolve(&wanted)
+	if refusal != nil {
+		return Result{}, refusal
+	}
+	plan := newPlan(&request)
+	plan.warnings = resolver.warnings
+	if refusal := plan.addGrants(grants, &wanted); refusal != nil {
+		return Result{}, refusal
+	}
+	if request.PullSecrets {
+		plan.addAutomatic(known, place)
+	}
+	return plan.result(), nil
+}
+
+// outsideProjects refuses annotated pods. Others are none of our business.
+func outsideProjects(layout credential.Layout, request Request) error {
+	keys := make([]string, 0, 4)
+	for key := range request.Pod.Metadata.Annotations {
+		if annotation.Asks(key) {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	refusal := refuse(slices.Min(keys), "namespace %s is not a project; label it %s=<name>", request.Namespace, layout.ProjectLabel)
+	refusal.Kind = NotFound
+	return refusal
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package injector
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Pod is the part of a pod, or of a pod template, that injection reads.
+type Pod struct {
+	Metadata Metadata `json:"metadata"`
+	Spec     *PodSpec `json:"spec"`
+}
+
+// Metadata is the part of an object's metadata that injection reads.
+type Metadata struct {
+	present         bool
+	Name            string            `json:"name"`
+	GenerateName    string            `json:"generateName"`
+	Annotations     map[string]string `json:"annotations"`
+	OwnerReferences []OwnerReference  `json:"ownerReferences"`
+}
+
+// OwnerReference is the part of an owner reference that says who controls a pod.
+type OwnerReference struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	UID        string `json:"uid"`
+	Controller bool   `json:"controller"`
+}
+
+// PodSpec is the part of a pod's spec that injection reads. A slice is nil where
+// the document has none, and not where it has an empty one.
+type PodSpec struct {
+	SecurityContext  *SecurityContext `json:"securityContext"`
+	Volumes          []Volume         `json:"volumes"`
+	InitContainers   []*Container     `json:"initContainers"`
+	Containers       []*Container     `json:"containers"`
+	ImagePullSecrets []LocalReference `json:"imagePullSecrets"`
+}
+
+// SecurityContext is that of a pod or of a container.
+type SecurityContext struct {
+	RunAsUser    *int64 `json:"runAsUser"`
+	RunAsNonRoot *bool  `json:"runAsNonRoot"`
+	FSGroup      *int64 `json:"fsGroup"`
+}
+
+// Container is the part of a container that injection reads.
+type Container struct {
+	Name            string           `json:"name"`
+	Image           string           `json:"image"`
+	Env             []EnvVar         `json:"env"`
+	EnvFrom         []EnvFromSource  `json:"envFrom"`
+	VolumeMounts    []VolumeMount    `json:"volumeMounts"`
+	VolumeDevices   []VolumeDevice   `json:"volumeDevices"`
+	SecurityContext *SecurityContext `json:"securityContext"`
+}
+
+// EnvVar is an environment variable, as read and as written.
+type EnvVar struct {
+	Name      string        `json:"name"`
+	ValueFrom *EnvVarSource `json:"valueFrom,omitempty"`
+}
+
+// EnvVarSource is where a variable comes from.
+type EnvVarSource struct {
+	SecretKeyRef *SecretKeyRef `json:"secretKeyRef,omitempty"`
+}
+
+// SecretKeyRef names a key of a Secret.
+type SecretKeyRef struct {
+	Name string `json:"name"`
+	Key  string `json:"key"`
+}
+
+// EnvFromSource is a set of variables, as read and as written.
+type EnvFromSource struct {
+	Prefix    string          `json:"prefix,omitempty"`
+	SecretRef *LocalReference `json:"secretRef,omitempty"`
+}
+
+// LocalReference names an object in the pod's namespace.
+type LocalReference struct {
+	Name string `json:"name"`
+}
+
+// VolumeMount is a mount, as read and as written.
+type VolumeMount struct {
+	Name      string `json:"name"`
+	ReadOnly  bool   `json:"readOnly,omitempty"`
+	MountPath string `json:"mountPath"`
+	SubPath   string `json:"subPath,omitempty"`
+	SubExpr   string `json:"subPathExpr,omitempty"`
+}
+
+// VolumeDevice is a block device in a container.
+type VolumeDevice struct {
+	DevicePath string `json:"devicePath"`
+}
+
+// Volume is a volume, as read and as written.
+type Volume struct {
+	Name   string        `json:"name"`
+	Secret *SecretVolume `json:"secret,omitempty"`
+	Image  *ImageVolume  `json:"image,omitempty"`
+}
+
+// SecretVolume is a volume with the keys of a Secret as files.
+type SecretVolume struct {
+	SecretName  string      `json:"secretName"`
+	DefaultMode *int32      `json:"defaultMode,omitempty"`
+	Items       []KeyToPath `json:"items,omitempty"`
+	Optional    bool        `json:"optional,omitempty"`
+}
+
+// KeyToPath is a key and the file that it becomes.
+type KeyToPath struct {
+	Key  string `json:"key"`
+	Path string `json:"path"`
+	Mode *int32 `json:"mode,omitempty"`
+}
+
+// ImageVolume is a volume with the content of an image.
+type ImageVolume struct {
+	Reference string `json:"reference"`
+}
+
+// UnmarshalJSONFrom notes that there is metadata at all, which decides what an
+// operation may add to.
+func (m *Metadata) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
+	type plain Metadata
+	if decoder.PeekKind() == 'n' {
+		return decoder.SkipValue()
+	}
+	if err := json.UnmarshalDecode(decoder, (*plain)(m)); err != nil {
+		return err
+	}
+	m.present = true
+	return nil
+}
+
+// DecodePod reads a pod or a pod template. It is strict where the API server is
+// (names in their exact case) and where patches would otherwise be ambiguous (no
+// member twice).
+func DecodePod(document []byte) (*Pod, error) {
+	pod := &Pod{}
+	if err := json.Unmarshal(document, pod); err != nil {
+		return nil, fmt.Errorf("not a pod: %w", shorten(err))
+	}
+	return pod, pod.validate()
+}
+
+// validate refuses documents that no operation could be written against.
+func (p *Pod) validate() error {
+	if p.Spec == nil {
+		return errors.New("not a pod: it has no spec")
+	}
+	for _, list := range p.Spec.lists() {
+		for i, container := range list.containers {
+			if container == nil {
+				return fmt.Errorf("not a pod: spec.%s[%d] is null", list.field, i)
+			}
+		}
+	}
+	return nil
+}
+
+// containerList is one of the lists of containers, with its name in the document.
+type containerList struct {
+	field      string
+	containers []*Container
+}
+
+func (s *PodSpec) lists() [2]containerList {
+	return [2]containerList{{"initContainers", s.InitContainers}, {"containers", s.Containers}}
+}
+
+// Controller returns the reference to the object that controls the pod.
+func (m *Metadata) Controller() (OwnerReference, bool) {
+	for _, reference := range m.OwnerReferences {
+		if reference.Controller {
+			return reference, true
+		}
+	}
+	return OwnerReference{}, false
+}
+
+// shorten keeps a decoder's error to one line, and out of the document's values.
+func shorten(err error) error {
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		return fmt.Errorf("a JSON %s at %s is not what belongs there", kindName(semantic.JSONKind), pointer(semantic.JSONPointer))
+	}
+	var syntactic *jsontext.SyntacticError
+	if errors.As(err, &syntactic) {
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			return fmt.Errorf("member %s stands twice", pointer(syntactic.JSONPointer))
+		}
+		return fmt.Errorf("malformed JSON at byte %d", syntactic.ByteOffset)
+	}
+	return errors.New("malformed JSON")
+}
+
+func pointer(p jsontext.Pointer) string {
+	if p == "" {
+		return "the top"
+	}
+	return string(p)
+}
+
+func kindName(kind jsontext.Kind) string {
+	switch kind {
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "boolean"
+	case '"':
+		return "string"
+	case '0':
+		return "number"
+	case '[':
+		return "array"
+	case '{':
+		return "object"
+	}
+	return "value"
+}
+
+// isNull says whether a raw value is absent or null.
+func isNull(raw jsontext.Value) bool {
+	return len(raw) == 0 || bytes.Equal(bytes.TrimSpace(raw), []byte("null"))
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package injector
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/catalog"
+)
+
+// How a pull secret is recorded.
+const (
+	recordPullSecret = "imagePullSecrets"
+	// RecordAutomatic is the record of a pull secret that nobody named: it was added
+	// because its registry serves one of the pod's images.
+	RecordAutomatic = "imagePullSecrets (automatic)"
+)
+
+// addNamedPullSecret adds the pull secret of a credential that the pod names,
+// whatever its images.
+func (p *plan) addNamedPullSecret(entry *catalog.Entry) {
+	if !p.request.PullSecrets {
+		return
+	}
+	p.record.add(entry.Name, recordPullSecret)
+	p.addPullSecret(entry.KubernetesName)
+}
+
+func (p *plan) addPullSecret(kubernetesName string) {
+	if !p.hasPullSecret(kubernetesName) && !slices.Contains(p.pull, kubernetesName) {
+		p.pull = append(p.pull, kubernetesName)
+	}
+}
+
+func (p *plan) hasPullSecret(kubernetesName string) bool {
+	return slices.Contains(p.spec.ImagePullSecrets, LocalReference{Name: kubernetesName})
+}
+
+// match is a credential with the most specific of its patterns that serves an
+// image of the pod.
+type match struct {
+	entry   *catalog.Entry
+	pattern string
+}
+
+// addAutomatic adds the pull secrets whose registries serve an image of the pod,
+// most specific pattern first, in the order in which the kubelet tries them.
+func (p *plan) addAutomatic(known Catalog, place credential.Place) {
+	var (
+		images  []credential.Image
+		parsed  bool
+		matches []match
+	)
+	known.PullCandidates(place, func(entry *catalog.Entry) {
+		if !parsed { // most projects have no registry login: their pods' images are not looked at
+			images, parsed = p.images(), true
+		}
+		if pattern, ok := serves(entry, images); ok {
+			matches = append(matches, match{entry, pattern})
+		}
+	})
+	slices.SortStableFunc(matches, func(a, b match) int { return strings.Compare(b.pattern, a.pattern) })
+	var before Record
+	for _, m := range matches {
+		entry := m.entry
+		if p.record.has(entry.Name, recordPullSecret) || !p.usableNow(entry, place) {
+			continue
+		}
+		if p.hasPullSecret(entry.KubernetesName) {
+			// The pod's own, unless an earlier pass of ours added it.
+			if before == nil {
+				before = parseRecord(p.request.Pod.Metadata.Annotations)
+			}
+			if !before.has(entry.Name, RecordAutomatic) {
+				continue
+			}
+		}
+		p.addPullSecret(entry.KubernetesName)
+		p.record.add(entry.Name, RecordAutomatic)
+	}
+}
+
+// usableNow says whether a credential that nobody named may be added. What
+// cannot be used is left out: a pod that did not ask is never refused.
+func (p *plan) usableNow(entry *catalog.Entry, place credential.Place) bool {
+	switch {
+	case entry.Problem != "" || entry.SourceMissing && !entry.KeysKnown:
+		return false
+	case entry.DeletedAt != nil && (&resolver{request: p.request}).isNewWorkload(entry):
+		return false
+	case entry.Taken(place.Namespace):
+		p.warnings.add("registry login %q is not used: another Secret in namespace %s has its name %s", entry.Name, place.Namespace, entry.KubernetesName)
+		return false
+	}
+	if entry.Pending(place.Namespace) {
+		p.warnings.add("registry login %q is not in namespace %s yet; pulling is tried again until it is", entry.Name, place.Namespace)
+	}
+	return true
+}
+
+func serves(entry *catalog.Entry, images []credential.Image) (best string, ok bool) {
+	for _, image := range images {
+		if pattern, serves := entry.Serves(image); serves && (!ok || pattern > best) {
+			best, ok = pattern, true
+		}
+	}
+	return best, ok
+}
+
+// images returns the images that the kubelet will pull for the pod.
+func (p *plan) images() []credential.Image {
+	images := make([]credential.Image, 0, len(p.containers))
+	add := func(reference string) {
+		if image, ok := credential.ParseImage(reference); ok {
+			images = append(images, image)
+		}
+	}
+	for i := range p.containers {
+		add(p.containers[i].Image)
+	}
+	for i := range p.spec.Volumes {
+		if image := p.spec.Volumes[i].Image; image != nil {
+			add(image.Reference)
+		}
+	}
+	return images
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package injector
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+)
+
+// Record says what each credential became in a pod: "env NAME", "envFrom",
+// "mount /path", "imagePullSecrets", and what was left out because the pod has
+// it. It is written to the annotation credence.dev/injected, as JSON, for people
+// and for the audit log. It is never trusted as proof that anything was injected.
+type Record map[string][]string
+
+func (r *Record) add(credentialName, what string) {
+	if *r == nil {
+		*r = Record{}
+	}
+	if !slices.Contains((*r)[credentialName], what) {
+		(*r)[credentialName] = append((*r)[credentialName], what)
+	}
+}
+
+func (r *Record) skipped(credentialName, what, container string) {
+	r.add(credentialName, what+" (kept the pod's own in "+container+")")
+}
+
+func (r Record) has(credentialName, what string) bool {
+	return slices.Contains(r[credentialName], what)
+}
+
+// Credentials returns the names in the record, sorted.
+func (r Record) Credentials() []string { return slices.Sorted(maps.Keys(r)) }
+
+// String returns the record as it stands in the annotation.
+func (r Record) String() string {
+	text, err := json.Marshal(map[string][]string(r), json.Deterministic(true))
+	if err != nil { // names are DNS labels, paths were checked: only invalid UTF-8 in a variable could fail
+		return "{}"
+	}
+	return string(text)
+}
+
+// parseRecord reads the record of an earlier pass, empty where there is none or
+// where it is not ours.
+func parseRecord(annotations map[string]string) Record {
+	record := Record{}
+	if text, ok := annotations[v1alpha1.AnnotationInjected]; ok {
+		if err := json.Unmarshal([]byte(text), &record); err != nil {
+			return Record{}
+		}
+	}
+	return record
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package injector
+
+import (
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
+// Bounds of what a client is shown. The API server cuts longer warnings itself,
+// in the middle of a word.
+const (
+	maxWarnings      = 5
+	maxWarningLength = 200
+)
+
+// warnings collects facts that the author of a pod should know.
+type warnings struct {
+	list []string
+	more int
+}
+
+func (w *warnings) add(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if len(text) > maxWarningLength {
+		end := maxWarningLength - len("…")
+		for !utf8.RuneStart(text[end]) {
+			end--
+		}
+		text = text[:end] + "…"
+	}
+	switch {
+	case slices.Contains(w.list, text):
+	case len(w.list) < maxWarnings:
+		w.list = append(w.list, text)
+	default:
+		w.more++
+	}
+}
+
+// all returns the warnings; the last says how many were left out.
+func (w *warnings) all() []string {
+	if w.more > 0 {
+		list := slices.Clone(w.list)
+		list[maxWarnings-1] = fmt.Sprintf("%d more warnings are left out", w.more+1)
+		return list
+	}
+	return w.list
+}
