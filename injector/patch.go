@@ -3,6 +3,7 @@
 package injector
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -17,8 +18,10 @@ import (
 // result writes the plan as operations. Every array gets at most one operation
 // that creates it: a second would overwrite the first.
 func (p *plan) result() Result {
-	var operations operations
-	operations.prefix = p.request.Prefix
+	operations := operations{
+		prefix: p.request.Prefix,
+		list:   make([]jsonpatch.Operation, 0, 4*len(p.containers)+len(p.volumes)+len(p.pull)+1),
+	}
 	for i := range p.containers {
 		p.containers[i].write(&operations)
 	}
@@ -131,26 +134,36 @@ func escape(name string) string {
 // AppendPatch appends operations as the JSON of a patch: an array, empty for
 // none.
 func AppendPatch(patch []byte, operations []jsonpatch.Operation) ([]byte, error) {
-	var err error
-	patch = append(patch, '[')
+	text := appender(append(patch, '['))
 	for i, operation := range operations {
 		if i > 0 {
-			patch = append(patch, ',')
+			text = append(text, ',')
 		}
-		patch = append(patch, `{"op":"`...)
-		patch = append(patch, operation.Operation...)
-		patch = append(patch, `","path":`...)
-		if patch, err = jsontext.AppendQuote(patch, operation.Path); err != nil {
-			return nil, err
+		text = append(text, `{"op":"`...)
+		text = append(text, operation.Operation...)
+		text = append(text, `","path":`...)
+		var err error
+		if text, err = jsontext.AppendQuote(text, operation.Path); err != nil {
+			return nil, fmt.Errorf("operation %d: %w", i, err)
 		}
 		if operation.Operation != "remove" {
-			value, err := json.Marshal(operation.Value, json.Deterministic(true))
-			if err != nil {
-				return nil, err
+			text = append(text, `,"value":`...)
+			if err := json.MarshalWrite(&text, operation.Value, deterministic); err != nil {
+				return nil, fmt.Errorf("operation %d at %s: %w", i, operation.Path, err)
 			}
-			patch = append(append(patch, `,"value":`...), value...)
 		}
-		patch = append(patch, '}')
+		text = append(text, '}')
 	}
-	return append(patch, ']'), nil
+	return append(text, ']'), nil
+}
+
+// deterministic orders the members of maps.
+var deterministic = json.Deterministic(true)
+
+// appender is a writer that appends to itself.
+type appender []byte
+
+func (a *appender) Write(text []byte) (int, error) {
+	*a = append(*a, text...)
+	return len(text), nil
 }

@@ -94,7 +94,7 @@ type LocalReference struct {
 // VolumeMount is a mount, as read and as written.
 type VolumeMount struct {
 	Name      string `json:"name"`
-	ReadOnly  bool   `json:"readOnly,omitempty"`
+	ReadOnly  bool   `json:"readOnly,omitzero"`
 	MountPath string `json:"mountPath"`
 	SubPath   string `json:"subPath,omitempty"`
 	SubExpr   string `json:"subPathExpr,omitempty"`
@@ -117,7 +117,7 @@ type SecretVolume struct {
 	SecretName  string      `json:"secretName"`
 	DefaultMode *int32      `json:"defaultMode,omitempty"`
 	Items       []KeyToPath `json:"items,omitempty"`
-	Optional    bool        `json:"optional,omitempty"`
+	Optional    bool        `json:"optional,omitzero"`
 }
 
 // KeyToPath is a key and the file that it becomes.

@@ -152,13 +152,14 @@ func (c *Catalog) changed() {
 	c.change = make(chan struct{})
 }
 
-// Place returns what a namespace is, and whether the catalog knows it.
+// Place returns what a namespace is, and whether the catalog knows it. The system
+// namespace is what it is by name, even before its namespace object was seen.
 func (c *Catalog) Place(namespace string) (credential.Place, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	place, ok := c.places[namespace]
 	if !ok {
-		place = credential.Place{Namespace: namespace}
+		place = c.layout.Place(namespace, nil)
 	}
 	return place, ok
 }
@@ -205,13 +206,12 @@ func (c *Catalog) find(namespace string, project credential.Place, name string) 
 	return entry
 }
 
-// home is the place of a namespace that may hold credentials. The system
-// namespace is what it is by name, even before its namespace object was seen.
+// home is the place of a namespace that may hold credentials.
 func (c *Catalog) home(namespace string) credential.Place {
-	if namespace == c.layout.SystemNamespace {
-		return credential.Place{Namespace: namespace, System: true}
+	if place, ok := c.places[namespace]; ok {
+		return place
 	}
-	return c.places[namespace]
+	return c.layout.Place(namespace, nil)
 }
 
 // homeFor is the place of a namespace that a project looks into. The project's
