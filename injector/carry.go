@@ -30,7 +30,7 @@ func carry(document Document) ([]jsonpatch.Operation, error) {
 		Metadata Metadata `json:"metadata"`
 	}
 	if err := json.Unmarshal(document.JSON, &workload); err != nil {
-		return nil, &Refusal{Problem: fmt.Sprintf("not a workload: %v", shorten(err))}
+		return nil, &Refusal{Problem: fmt.Sprintf("not a workload: %v", DecodeError(err))}
 	}
 	if _, controlled := workload.Metadata.Controller(); controlled {
 		return nil, nil
@@ -43,7 +43,7 @@ func carry(document Document) ([]jsonpatch.Operation, error) {
 		Metadata Metadata `json:"metadata"`
 	}
 	if err := json.Unmarshal(raw, &template); err != nil {
-		return nil, &Refusal{Problem: fmt.Sprintf("not a pod template: %v", shorten(err))}
+		return nil, &Refusal{Problem: fmt.Sprintf("not a pod template: %v", DecodeError(err))}
 	}
 	return carried(document.Template.Prefix, &workload.Metadata, &template.Metadata), nil
 }

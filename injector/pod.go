@@ -9,6 +9,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/credence-dev/credence/injector/annotation"
 )
 
 // Pod is the part of a pod, or of a pod template, that injection reads.
@@ -152,13 +154,13 @@ func (m *Metadata) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
 func DecodePod(document []byte) (*Pod, error) {
 	pod := &Pod{}
 	if err := json.Unmarshal(document, pod); err != nil {
-		return nil, fmt.Errorf("not a pod: %w", shorten(err))
+		return nil, fmt.Errorf("not a pod: %w", DecodeError(err))
 	}
-	return pod, pod.validate()
+	return pod, pod.Validate()
 }
 
-// validate refuses documents that no operation could be written against.
-func (p *Pod) validate() error {
+// Validate refuses documents that no operation could be written against.
+func (p *Pod) Validate() error {
 	if p.Spec == nil {
 		return errors.New("not a pod: it has no spec")
 	}
@@ -182,6 +184,34 @@ func (s *PodSpec) lists() [2]containerList {
 	return [2]containerList{{"initContainers", s.InitContainers}, {"containers", s.Containers}}
 }
 
+// WorkloadName names the pod or what controls it, as far as the document tells: a
+// pod that is being created often has no name yet.
+func (p *Pod) WorkloadName() string {
+	if p == nil {
+		return ""
+	}
+	if owner, ok := p.Metadata.Controller(); ok {
+		return owner.Kind + "/" + owner.Name
+	}
+	if p.Metadata.Name != "" {
+		return "Pod/" + p.Metadata.Name
+	}
+	return "Pod/" + p.Metadata.GenerateName
+}
+
+// CredentialNames returns the names that the pod's annotations mention, as far as
+// they can be read.
+func (p *Pod) CredentialNames() []string {
+	if p == nil {
+		return nil
+	}
+	wanted, err := annotation.Parse(p.Metadata.Annotations)
+	if err != nil {
+		return nil
+	}
+	return wanted.CredentialNames()
+}
+
 // Controller returns the reference to the object that controls the pod.
 func (m *Metadata) Controller() (OwnerReference, bool) {
 	for _, reference := range m.OwnerReferences {
@@ -192,8 +222,9 @@ func (m *Metadata) Controller() (OwnerReference, bool) {
 	return OwnerReference{}, false
 }
 
-// shorten keeps a decoder's error to one line, and out of the document's values.
-func shorten(err error) error {
+// DecodeError words the error of a decoder for people: in one line, with the place
+// and without the document's values.
+func DecodeError(err error) error {
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) {
 		return fmt.Errorf("a JSON %s at %s is not what belongs there", kindName(semantic.JSONKind), pointer(semantic.JSONPointer))

@@ -143,7 +143,7 @@ func valueAt(document []byte, prefix string) (jsontext.Value, error) {
 		}
 		var members map[string]jsontext.Value
 		if err := json.Unmarshal(value, &members); err != nil {
-			return nil, &Refusal{Problem: fmt.Sprintf("not a workload: %v", shorten(err))}
+			return nil, &Refusal{Problem: fmt.Sprintf("not a workload: %v", DecodeError(err))}
 		}
 		value = members[name]
 	}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chart_test
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/credence-dev/credence/e2e/chart"
+)
+
+func TestCredenceRefuses(t *testing.T) {
+	cases := map[string]struct{ values, want string }{
+		"an unknown value":                   {`replicas: 3`, "replicas"},
+		"an unknown value of the image":      {`image: {name: x}`, "name"},
+		"an unknown value of the webhook":    {`webhook: {replica: 3}`, "replica"},
+		"an unknown value of the controller": {`controller: {url: x}`, "url"},
+		"an unknown value of the namespace":  {`systemNamespace: {labels: {}}`, "labels"},
+		"an unknown value of the labels":     {`labels: {projects: x}`, "projects"},
+		"an unknown value of the CRDs":       {`crds: {install: true}`, "install"},
+		"a webhook without TLS":              {`webhook: {url: "http://127.0.0.1:9443"}`, "/webhook/url"},
+		"a label that cannot be":             {`labels: {project: a/b/c}`, "/labels/project"},
+		"a log level that is none":           {`logLevel: loud`, "/logLevel"},
+		"the install namespace for the home": {`systemNamespace: {name: ` + installNamespace + `}`, "name another namespace"},
+		"kube-system for the home":           {`systemNamespace: {name: kube-system, create: false}`, "name another namespace"},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := chart.Render(os.DirFS(credence), credenceRelease(parseValues(t, test.values)))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the error is %v, want one that says %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestCredenceClusterVersions(t *testing.T) {
+	for version, fits := range map[string]bool{
+		"v1.29.15": false, "v1.30.0": true, "v1.30.2-gke.1587003": true, "v1.31.0-eks-a737599": true, "v1.37.2": true,
+	} {
+		release := credenceRelease(nil)
+		release.KubeVersion = version
+		if _, err := chart.Render(os.DirFS(credence), release); (err == nil) != fits {
+			t.Errorf("Kubernetes %s fits: %t, want %t (%v)", version, err == nil, fits, err)
+		}
+	}
+}
+
+// Every object in the schema is closed, but for those whose names are the user's.
+func TestCredenceSchemaIsClosed(t *testing.T) {
+	content, err := os.ReadFile(credence + "/values.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema map[string]any
+	if err := json.Unmarshal(content, &schema); err != nil {
+		t.Fatal(err)
+	}
+	open := openObjects("", schema)
+	slices.Sort(open)
+	want := []string{"controller.resources", "global", "nodeSelector", "tolerations[]", "webhook.resources"}
+	if diff := cmp.Diff(want, open); diff != "" {
+		t.Errorf("open objects (-want +got):\n%s", diff)
+	}
+}
+
+func openObjects(path string, schema map[string]any) []string {
+	var open []string
+	if schema["type"] == "object" && schema["additionalProperties"] != false {
+		open = append(open, path)
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	for name, inner := range properties {
+		open = append(open, openObjects(strings.TrimPrefix(path+"."+name, "."), inner.(map[string]any))...)
+	}
+	if items, ok := schema["items"].(map[string]any); ok {
+		open = append(open, openObjects(path+"[]", items)...)
+	}
+	return open
+}

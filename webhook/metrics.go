@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package webhook
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// outcome is what became of a request, as metrics and logs name it.
+type outcome string
+
+const (
+	outcomeInjected  outcome = "injected"
+	outcomeUnchanged outcome = "unchanged"
+	outcomeRefused   outcome = "refused"
+	outcomeNotReady  outcome = "not_ready"
+	outcomeError     outcome = "error"
+)
+
+// metrics are the counters of the webhook process. Their labels are bounded.
+// Durations are those of controller-runtime's webhook server.
+type metrics struct {
+	decisions *prometheus.CounterVec
+	reads     *prometheus.CounterVec
+}
+
+func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "credence_admission_decisions_total",
+			Help: "Admission reviews by entry of the webhook configuration and outcome.",
+		}, []string{"entry", "outcome"}),
+		reads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "credence_admission_live_reads_total",
+			Help: "Objects read from the API server because a cache did not know them, by outcome.",
+		}, []string{"outcome"}),
+	}
+	for _, collector := range []prometheus.Collector{m.decisions, m.reads} {
+		if err := registry.Register(collector); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) decided(entry string, result outcome) {
+	m.decisions.WithLabelValues(entry, string(result)).Inc()
+}
+
+func (m *metrics) liveRead(result string) {
+	m.reads.WithLabelValues(result).Inc()
+}

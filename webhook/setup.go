@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package webhook
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/credence-dev/credence/credential/catalog"
+)
+
+// Options are what the admission entries need.
+type Options struct {
+	// Catalog is what the process knows of the cluster. It must be complete before a
+	// review is served.
+	Catalog *catalog.Catalog
+	// Live reads from the API server, past all caches.
+	Live client.Reader
+	// Log gets one line for each decision.
+	Log logr.Logger
+	// Registry gets the metrics.
+	Registry prometheus.Registerer
+	// Clock is the time. The default is the real one.
+	Clock clock.Clock
+}
+
+// Registrar serves handlers by path. controller-runtime's webhook server is one.
+type Registrar interface {
+	Register(path string, handler http.Handler)
+}
+
+// Register adds the admission entries to a server. Every handler goes through wrap.
+func Register(server Registrar, options Options, wrap func(http.Handler) http.Handler) error {
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
+	metrics, err := newMetrics(options.Registry)
+	if err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	live := newLiveReader(options.Catalog, options.Live, metrics, options.Clock)
+	owners := &ownerReader{reader: options.Live}
+	for path, entry := range map[string]struct {
+		name   string
+		decide admitter
+	}{
+		PathAnnotated:   {"inject", &annotated{known: options.Catalog, live: live, owners: owners, clock: options.Clock}},
+		PathPullSecrets: {"pull-secrets", &pullSecrets{known: options.Catalog, live: live, owners: owners}},
+	} {
+		server.Register(path, wrap(&handler{entry: entry.name, decide: entry.decide, metrics: metrics, log: options.Log}))
+	}
+	return nil
+}
