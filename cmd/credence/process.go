@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/feed"
+)
+
+// Service accounts, by process. The chart makes them and binds their rights.
+const (
+	webhookAccount    = "credence-webhook"
+	controllerAccount = "credence-controller"
+)
+
+// webhookCASecret is the CA Secret of the admission webhooks, in the install
+// namespace.
+const webhookCASecret = "credence-webhook-ca"
+
+// shutdownGrace is how long a manager may take to stop behind the drain.
+const shutdownGrace = 30 * time.Second
+
+// process is what the processes have in common.
+type process struct {
+	layout         credential.Layout
+	clusterName    string
+	logLevel       string
+	metricsAddress string
+	healthAddress  string
+	// impersonate runs each process as its own service account, whoever's
+	// kubeconfig is used: with the rights that it has in a cluster, and no more.
+	impersonate bool
+}
+
+func newProcess() *process { return &process{layout: credential.DefaultLayout()} }
+
+func (p *process) addFlags(command *cobra.Command) {
+	flags := command.Flags()
+	addLayoutFlags(flags, &p.layout)
+	flags.StringVar(&p.clusterName, "cluster-name", "kubernetes", "the name of the cluster that people are shown")
+	flags.StringVar(&p.logLevel, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&p.metricsAddress, "metrics-bind-address", ":8080", "the address of the metrics; 0 serves none")
+	flags.StringVar(&p.healthAddress, "health-bind-address", ":8081", "the address of /healthz and /readyz; 0 serves none")
+}
+
+// setupLogging sends the logs of every library to standard error, as JSON.
+func (p *process) setupLogging() (logr.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(p.logLevel)); err != nil {
+		return logr.Logger{}, fmt.Errorf("log level %q is unknown; it is debug, info, warn or error", p.logLevel)
+	}
+	log := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
+	return log, nil
+}
+
+// config returns the client configuration for a service account's process.
+func (p *process) config(account string) (*rest.Config, error) {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("finding a cluster: %w", err)
+	}
+	config = rest.CopyConfig(config)
+	config.UserAgent = "credence/" + version + " " + account
+	if p.impersonate {
+		config.Impersonate = rest.ImpersonationConfig{
+			UserName: fmt.Sprintf("system:serviceaccount:%s:%s", p.layout.InstallNamespace, account),
+			Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + p.layout.InstallNamespace, "system:authenticated"},
+		}
+	}
+	return config, nil
+}
+
+// managerOptions are those that every process has.
+func (p *process) managerOptions(log logr.Logger) ctrl.Options {
+	grace := shutdownGrace
+	return ctrl.Options{
+		Scheme:                  scheme(),
+		Logger:                  log,
+		Cache:                   cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Metrics:                 metricsserver.Options{BindAddress: p.metricsAddress},
+		HealthProbeBindAddress:  p.healthAddress,
+		GracefulShutdownTimeout: &grace,
+	}
+}
+
+func scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err) // the types are compiled in: this fails always or never
+		}
+	}
+	return scheme
+}
+
+// followCluster gives a manager a catalog that follows the cluster.
+func followCluster(ctx context.Context, mgr manager.Manager, layout credential.Layout) (*catalog.Catalog, *feed.Feed, error) {
+	known := catalog.New(layout)
+	following, err := feed.Start(ctx, mgr.GetCache(), known)
+	if err != nil {
+		return nil, nil, err
+	}
+	return known, following, nil
+}
+
+// addChecks adds the liveness check and the readiness checks.
+func addChecks(mgr manager.Manager, following *feed.Feed, ready map[string]healthz.Checker) error {
+	if err := mgr.AddHealthzCheck("alive", healthz.Ping); err != nil {
+		return err
+	}
+	ready["caches"] = func(*http.Request) error {
+		if !following.Synced() {
+			return errors.New("the caches are not complete yet")
+		}
+		return nil
+	}
+	for name, check := range ready {
+		if err := mgr.AddReadyzCheck(name, check); err != nil {
+			return err
+		}
+	}
+	return nil
+}
