@@ -6,11 +6,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/distribution/reference"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
@@ -274,78 +272,4 @@ func TestParseImageRefuses(t *testing.T) {
 			t.Errorf("takes %q", ref)
 		}
 	}
-}
-
-// FuzzRegistries: no input panics, an error tells nothing of it, and neither
-// does a pattern tell more than the name of a registry.
-func FuzzRegistries(f *testing.F) {
-	for _, registry := range []string{"https://index.docker.io/v1/", "HTTPS://a:b@c", "oci://a:b@c/d", "*.io", "[::1]:5000", "a%20b", "quay.io/%3Fa", "\xff", "a:b@c/d?e#f"} {
-		f.Add(registry)
-	}
-	f.Add("quay.io/\x00")
-	f.Fuzz(func(t *testing.T, registry string) {
-		if _, err := credential.Registries([]byte(registry)); err != nil && !slices.Contains(registryErrors, err.Error()) {
-			t.Errorf("unknown error %q", err)
-		}
-		patterns, err := credential.Registries(dockerConfig(t, registry))
-		if err != nil {
-			if !slices.Contains(registryErrors, err.Error()) {
-				t.Errorf("unknown error %q", err)
-			}
-			return
-		}
-		for _, pattern := range patterns {
-			if strings.ContainsAny(pattern, "@?#%\" \n") || strings.Contains(pattern, "//") || len(pattern) > 512 {
-				t.Errorf("pattern %q of %q is no registry", pattern, registry)
-			}
-			credential.ParsePattern(pattern)
-		}
-	})
-}
-
-var registryErrors = []string{
-	"is not the JSON of a docker config",
-	`has no "auths"`,
-	`has an "auth" that is not the base64 of <user>:<password>`,
-	`has no registry in "auths" that an image could come from`,
-}
-
-// FuzzServes: the matching agrees with itself, whatever pattern and image.
-func FuzzServes(f *testing.F) {
-	for _, seed := range [][2]string{
-		{"index.docker.io", "nginx"}, {"quay.io/team", "quay.io/team/app:v1"}, {"*.io", "quay.io/a"}, {"localhost", "localhost/a"},
-		{"[::1]:5000", "[::1]:5000/a"}, {"[a]", "A/b"}, {"a.b:5000/c", "a.b:5000/c@sha256:" + strings.Repeat("0", 64)},
-	} {
-		f.Add(seed[0], seed[1])
-	}
-	f.Fuzz(func(t *testing.T, text, ref string) {
-		pattern := credential.ParsePattern(text)
-		image, ok := credential.ParseImage(ref)
-		if !ok {
-			if pattern.Serves(image) {
-				t.Errorf("%q serves the image %q, which is none", text, ref)
-			}
-			return
-		}
-		serves := pattern.Serves(image)
-		if serves != credential.ParsePattern(pattern.String()).Serves(image) {
-			t.Errorf("%q serves %q by turns", text, ref)
-		}
-		named, err := reference.ParseNormalizedNamed(ref)
-		if err != nil {
-			t.Fatalf("image %q is none to its own parser: %v", ref, err)
-		}
-		name := named.Name()
-		for _, same := range []string{name, name + ":v1", name + "@sha256:" + strings.Repeat("0", 64)} {
-			if image, ok := credential.ParseImage(same); !ok || pattern.Serves(image) != serves {
-				t.Errorf("%q serves %q: %v, but not so %q", text, ref, serves, same)
-			}
-		}
-		if below, ok := credential.ParseImage(name + "/below"); ok && serves && !pattern.Serves(below) {
-			t.Errorf("%q serves %q and not what is below it", text, ref)
-		}
-		if !strings.HasPrefix(name, "[") && !credential.ParsePattern(name).Serves(image) {
-			t.Errorf("the image %q is not served by its own name", ref)
-		}
-	})
 }

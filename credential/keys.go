@@ -56,7 +56,7 @@ func FindKey(keys []v1alpha1.SecretKey, reference string) (string, bool) {
 		}
 	}
 	for i := range keys {
-		if keys[i].Role == reference {
+		if reference != "" && keys[i].Role == reference { // most keys have no role
 			return keys[i].Key, true
 		}
 	}

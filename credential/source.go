@@ -94,6 +94,9 @@ func checkKnown(c Candidate, _ *Facts) *Problem {
 
 func checkPlace(c Candidate, _ *Facts) *Problem {
 	namespace := c.Credential.Namespace
+	if c.Layout.Excludes(namespace) {
+		return problem(v1alpha1.ReasonNotAProject, "namespace %s never holds credentials; create the credential elsewhere", namespace)
+	}
 	if !c.Home.HoldsCredentials() {
 		return problem(v1alpha1.ReasonNotAProject,
 			"namespace %s is not a project, not a department's home and not the system namespace; label it %s=<name>, or create the credential elsewhere",
@@ -152,7 +155,7 @@ func checkAuthorized(c Candidate, _ *Facts) *Problem {
 			return nil
 		}
 		return problem(v1alpha1.ReasonSourceNotAuthorized,
-			"Secret %s was created for credential %s (label %s)", sourceName(c), of, v1alpha1.LabelSourceOf)
+			"Secret %s is labelled %s=%s: it was created for another credential", sourceName(c), v1alpha1.LabelSourceOf, of)
 	}
 	definition, _ := DefinitionOf(c.Credential.Spec.Type)
 	if got := labels[v1alpha1.LabelSourceType]; got != definition.SourceLabel {

@@ -9,6 +9,8 @@ package feed
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -29,6 +31,15 @@ func Namespace() *metav1.PartialObjectMetadata {
 // Feed is a catalog that follows a cluster.
 type Feed struct {
 	synced []toolscache.InformerSynced
+
+	mu        sync.Mutex
+	listeners []func(Change)
+}
+
+// Change is what happened to a Credential or to the metadata of a namespace:
+// Before is nil if it is new, After if it is gone.
+type Change struct {
+	Before, After client.Object
 }
 
 // Start follows the cluster's namespaces and Credentials into a catalog, as
@@ -46,7 +57,7 @@ func Start(ctx context.Context, informers cache.Informers, into *catalog.Catalog
 		if err != nil {
 			return nil, fmt.Errorf("following %T: %w", follow.kind, err)
 		}
-		registration, err := informer.AddEventHandler(follow.handler)
+		registration, err := informer.AddEventHandler(notifying{follow.handler, feed})
 		if err != nil {
 			return nil, fmt.Errorf("following %T: %w", follow.kind, err)
 		}
@@ -64,6 +75,56 @@ func (f *Feed) Synced() bool {
 		}
 	}
 	return true
+}
+
+// Notify has a function called after the catalog has taken in a change, other
+// than those that make up the initial list. A watch of one's own does not do:
+// informers call their handlers side by side, so it may come before the catalog
+// knows, and nothing would come after. The function must return soon.
+func (f *Feed) Notify(listener func(Change)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.listeners = append(f.listeners, listener)
+}
+
+func (f *Feed) notify(change Change) {
+	f.mu.Lock()
+	listeners := slices.Clone(f.listeners)
+	f.mu.Unlock()
+	for _, listener := range listeners {
+		listener(change)
+	}
+}
+
+// notifying tells listeners of a change once the handler has dealt with it.
+type notifying struct {
+	toolscache.ResourceEventHandler
+	feed *Feed
+}
+
+func (n notifying) OnAdd(obj any, initial bool) {
+	n.ResourceEventHandler.OnAdd(obj, initial)
+	if after, ok := obj.(client.Object); ok && !initial {
+		n.feed.notify(Change{After: after})
+	}
+}
+
+func (n notifying) OnUpdate(old, obj any) {
+	n.ResourceEventHandler.OnUpdate(old, obj)
+	before, known := old.(client.Object)
+	if after, ok := obj.(client.Object); ok && known {
+		n.feed.notify(Change{Before: before, After: after})
+	}
+}
+
+func (n notifying) OnDelete(obj any) {
+	n.ResourceEventHandler.OnDelete(obj)
+	if missed, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+		obj = missed.Obj
+	}
+	if before, ok := obj.(client.Object); ok {
+		n.feed.notify(Change{Before: before})
+	}
 }
 
 func namespaces(into *catalog.Catalog) toolscache.ResourceEventHandler {

@@ -26,7 +26,7 @@ import (
 // +kubebuilder:printcolumn:name="Department",type=string,JSONPath=`.spec.scope.department`,priority=1
 // +kubebuilder:printcolumn:name="Kubernetes name",type=string,JSONPath=`.status.kubernetesName`,priority=1
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.expiresAt`,priority=1
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 52 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS label of at most 52 characters: lower case letters, digits and '-'; it is what workloads write"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 52 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS label of at most 52 characters: lower case letters, digits and '-'; it is what workloads write",fieldPath=".metadata"
 type Credential struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata.name is the identity that workloads name, for good: a DNS label of
@@ -100,9 +100,8 @@ type Scope struct {
 	// department is the id of the department, for the level department: the value
 	// of the department label on the namespaces of its projects.
 	// +optional
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",message="department must be the value of a label: letters, digits, '-', '_' and '.', with a letter or digit first and last"
 	Department string `json:"department,omitempty"`
 }
 
@@ -170,9 +169,8 @@ type CredentialSpec struct {
 type SecretReference struct {
 	// name of the Secret.
 	// +required
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="name must be the name of a Secret: lower case letters, digits, '-' and '.', with a letter or digit first and last in each part"
 	Name string `json:"name"`
 }
 
@@ -190,7 +188,6 @@ type Injection struct {
 	// without ".", ".." and "//". Not at or below /proc, /sys, /dev and
 	// /var/run/secrets/kubernetes.io, nor above the last.
 	// +optional
-	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[^/:]+)+/?$') && !self.matches('/[.][.]?(/|$)')",message="mountPath must be an absolute path without '.', '..', '//' and ':'"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^/(proc|sys|dev)(/|$)') && !self.matches('^/var(/run(/secrets)?)?/?$') && !self.matches('^/var/run/secrets/kubernetes[.]io(/|$)')",message="mountPath must not be at or below /proc, /sys, /dev or /var/run/secrets/kubernetes.io, nor above the last"
@@ -201,16 +198,14 @@ type Injection struct {
 type InjectionEnv struct {
 	// name of the variable: printable ASCII characters other than "=".
 	// +required
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[ -<>-~]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[ -<>-~]+$')",message="name must be one or more printable ASCII characters other than '='"
 	Name string `json:"name"`
 	// key is a data key of the Secret, or a role of the credential's type; an exact
 	// key wins.
 	// +required
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$')",message="key must be a data key of a Secret, or a role: letters, digits, '-', '_' and '.'"
 	Key string `json:"key"`
 }
 

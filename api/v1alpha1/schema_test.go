@@ -4,6 +4,7 @@ package v1alpha1_test
 
 import (
 	"bufio"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,8 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 )
+
+var update = flag.Bool("update", false, "write what is wrong with testdata/invalid into its files")
 
 // TestCRDIsAccepted asks what the API server asks when a CRD is created: is the
 // schema structural, do the rules compile, and is their estimated cost within
@@ -89,22 +92,24 @@ func TestInvalid(t *testing.T) {
 	for name, file := range cases(t, "invalid") {
 		t.Run(name, func(t *testing.T) {
 			documents, want := readDocuments(t, file), leadingComment(t, file)
-			isStatus := len(want) > 0 && want[0] == "status"
-			if isStatus {
-				want = want[1:]
-			}
-			if len(want) == 0 {
-				t.Fatal("no comment tells what to expect")
-			}
 			last := documents[len(documents)-1]
+			var got []string
 			switch {
-			case isStatus:
-				wantErrors(t, server.updateStatus(t.Context(), withoutStatus(last), last), want)
+			case len(want) > 0 && want[0] == "status":
+				got = append([]string{"status"}, server.updateStatus(t.Context(), withoutStatus(last), last)...)
 			case len(documents) == 1:
-				wantErrors(t, server.create(t.Context(), last), want)
+				got = server.create(t.Context(), last)
 			default:
 				wantErrors(t, server.create(t.Context(), documents[0].DeepCopy()), nil)
-				wantErrors(t, server.update(t.Context(), documents[0], last), want)
+				got = server.update(t.Context(), documents[0], last)
+			}
+			if *update {
+				writeLeadingComment(t, file, got)
+			} else {
+				wantErrors(t, got, want)
+			}
+			if len(got) == 0 || got[len(got)-1] == "status" {
+				t.Error("is valid")
 			}
 		})
 	}
@@ -205,6 +210,22 @@ func leadingComment(t *testing.T, file string) []string {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+func writeLeadingComment(t *testing.T, file string, lines []string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := string(text)
+	for strings.HasPrefix(body, "#") {
+		_, body, _ = strings.Cut(body, "\n")
+	}
+	comment := "# " + strings.Join(lines, "\n# ") + "\n"
+	if err := os.WriteFile(file, []byte(comment+body), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func withoutStatus(obj *unstructured.Unstructured) *unstructured.Unstructured {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -65,6 +66,9 @@ func (p *process) addFlags(command *cobra.Command) {
 	flags.StringVar(&p.healthAddress, "health-bind-address", ":8081", "the address of /healthz and /readyz; 0 serves none")
 }
 
+// setLogger is done once, also where several processes run in one.
+var setLogger sync.Once
+
 // setupLogging sends the logs of every library to standard error, as JSON.
 func (p *process) setupLogging() (logr.Logger, error) {
 	var level slog.Level
@@ -72,8 +76,10 @@ func (p *process) setupLogging() (logr.Logger, error) {
 		return logr.Logger{}, fmt.Errorf("log level %q is unknown; it is debug, info, warn or error", p.logLevel)
 	}
 	log := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	ctrl.SetLogger(log)
-	klog.SetLogger(log)
+	setLogger.Do(func() {
+		ctrl.SetLogger(log)
+		klog.SetLogger(log)
+	})
 	return log, nil
 }
 

@@ -242,8 +242,7 @@ func TestStartFailsCleanly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, err := controlplane.Start(t.Context(), test.options)
 			if err == nil {
-				c.Stop()
-				t.Fatal("it started")
+				t.Fatal("it started", c.Stop())
 			}
 			if !strings.Contains(err.Error(), test.want) {
 				t.Errorf("the error does not say %q: %v", test.want, err)

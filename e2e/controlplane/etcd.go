@@ -27,7 +27,7 @@ func (c *ControlPlane) startEtcd(ctx context.Context) error {
 	})
 }
 
-func (c *ControlPlane) etcdURL() string { return "https://" + hostPort(loopback, c.etcdPort) }
+func (c *ControlPlane) etcdURL() string { return "https://" + onLoopback(c.etcdPort) }
 
 func (c *ControlPlane) etcdArgs() []string {
 	return []string{
@@ -37,7 +37,7 @@ func (c *ControlPlane) etcdArgs() []string {
 		"--listen-client-urls=" + c.etcdURL(),
 		"--advertise-client-urls=" + c.etcdURL(),
 		// There are no peers: any free port will do, nobody is told.
-		"--listen-peer-urls=http://" + hostPort(loopback, 0),
+		"--listen-peer-urls=http://" + onLoopback(0),
 		"--client-cert-auth",
 		"--trusted-ca-file=" + c.path("pki", "etcd-ca.crt"),
 		"--cert-file=" + c.path("pki", "etcd.crt"),

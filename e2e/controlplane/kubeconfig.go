@@ -26,7 +26,7 @@ func (c *ControlPlane) ConfigFor(user string, groups ...string) (*rest.Config, e
 		return nil, fmt.Errorf("making a client certificate: %w", err)
 	}
 	return &rest.Config{
-		Host: "https://" + hostPort(loopback, c.apiServerPort),
+		Host: "https://" + onLoopback(c.apiServerPort),
 		TLSClientConfig: rest.TLSClientConfig{
 			CAData:   c.clusterCA.pem.certificate,
 			CertData: pair.certificate,

@@ -23,7 +23,7 @@ func freePort() (int, error) {
 	var last error
 	for range attempts {
 		port := lowestPort + rand.IntN(highestPort-lowestPort+1)
-		listener, err := net.Listen("tcp", hostPort(loopback, port))
+		listener, err := net.Listen("tcp", onLoopback(port))
 		if err != nil {
 			last = err
 			continue
@@ -36,7 +36,7 @@ func freePort() (int, error) {
 	return 0, fmt.Errorf("finding a free port: %w", last)
 }
 
-func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+func onLoopback(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
 
 // retryOtherPort calls start again, which takes another port each time, when
 // somebody took its port in the moment between finding and listening.

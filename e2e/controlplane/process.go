@@ -102,7 +102,11 @@ func (p *process) try(ctx context.Context, ready func(context.Context) error) er
 // ended describes the end of a child that should be running.
 func (p *process) ended() error {
 	tail := p.logTail()
-	err := fmt.Errorf("%s ended: %v; the end of its log %s:\n%s", p.name, p.err, p.log, tail)
+	state := "exit status 0"
+	if p.err != nil {
+		state = p.err.Error()
+	}
+	err := fmt.Errorf("%s ended: %s; the end of its log %s:\n%s", p.name, state, p.log, tail)
 	if strings.Contains(tail, errAddressInUse.Error()) {
 		return fmt.Errorf("%w: %w", errAddressInUse, err)
 	}

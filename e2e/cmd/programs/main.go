@@ -36,6 +36,6 @@ func run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(filepath.Dir(programs.APIServer))
-	return nil
+	_, err = fmt.Fprintln(os.Stdout, filepath.Dir(programs.APIServer))
+	return err
 }

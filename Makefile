@@ -1,0 +1,65 @@
+# Needs git, Go and a C compiler; everything else is made or installed here.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := $(CURDIR)/bin
+ASSETS := $(BIN)/controlplane
+TOOL := go tool -modfile=$(CURDIR)/go.tools.mod
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: programs build ## A control plane with Credence on this machine; ONESHOT=1 ends by itself.
+	go run -C e2e ./cmd/demo -programs $(ASSETS) -credence $(BIN)/credence -dir $(CURDIR)/.demo $(if $(ONESHOT),-oneshot)
+
+.PHONY: test
+test: programs ## All tests.
+	KUBEBUILDER_ASSETS=$(ASSETS) go test -race -timeout 20m ./...
+	KUBEBUILDER_ASSETS=$(ASSETS) go test -C e2e -timeout 20m ./...
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZTIME (default 30s).
+	@go list ./... | while read -r package; do \
+	  go test -list '^Fuzz' "$$package" | { grep '^Fuzz' || true; } | while read -r target; do \
+	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-30s} "$$package"; \
+	  done; done
+
+.PHONY: bench
+bench: programs ## The figures that the design promises, as ratios.
+	go test -run '^$$' -bench . -benchmem ./injector
+	go test -run '^$$' -bench Admission -timeout 20m ./webhook
+	KUBEBUILDER_ASSETS=$(ASSETS) go test -C e2e -run '^$$' -bench . -timeout 30m ./...
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Static checks, the import direction among them.
+	$< run ./...
+	cd e2e && $< run --config $(CURDIR)/.golangci.yml ./...
+
+$(BIN)/golangci-lint: go.tools.mod
+	@echo "compiling golangci-lint, a few minutes the first time"
+	go build -modfile=go.tools.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: generate
+generate: ## Generate deep copies and CRDs from the API types.
+	$(TOOL) controller-gen object paths=./api/... crd:maxDescLen=1000 paths=./api/... output:crd:dir=charts/credence/files/crds
+
+.PHONY: verify
+verify: generate ## Fail if generated files or module files are out of step.
+	go mod tidy -diff
+	cd e2e && go mod tidy -diff
+	@if ! git diff --exit-code --stat -- api charts/credence/files; then echo "run make generate and commit the result"; exit 1; fi
+
+.PHONY: build
+build: ## The program, into bin/.
+	go build -o $(BIN)/credence ./cmd/credence
+
+.PHONY: programs
+programs:
+	@go run -C e2e ./cmd/programs -dir $(ASSETS) >/dev/null
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf $(BIN)

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package certs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+const (
+	// SourceAnnotation on a webhook configuration says who fills in its caBundle fields. With the value [SourceProvided]
+	// the Publisher leaves it alone.
+	SourceAnnotation = "credence.dev/ca"
+	// SourceProvided means that the user fills them in.
+	SourceProvided = "provided"
+
+	publisherFieldManager = "credence-certs"
+)
+
+// foreignInjectors are annotations by which somebody else fills in caBundle: cert-manager's cainjector and OpenShift's
+// service CA operator.
+var foreignInjectors = []string{
+	"cert-manager.io/inject-ca-from",
+	"cert-manager.io/inject-ca-from-secret",
+	"cert-manager.io/inject-apiserver-ca",
+	"service.beta.openshift.io/inject-cabundle",
+}
+
+// Publisher keeps the caBundle of every entry of every webhook configuration that Selector selects equal to the bundle of a
+// CA Secret (vault-k8s patched only webhooks/0, rancher#44584 only one object), also after somebody has wiped it
+// (istio#5947). It is a reconciler for the leading controller; [Setup] adds it to a manager.
+type Publisher struct {
+	// Client patches the configurations. Setup defaults it to the manager's.
+	Client client.Client
+	// Reader reads Secret and configurations live. Setup defaults it to the manager's API reader.
+	Reader client.Reader
+	// Secret is the CA Secret. Setup defaults it to the Rotator's.
+	Secret types.NamespacedName
+	// Selector selects the configurations by label; default app.kubernetes.io/part-of=credence.
+	Selector labels.Selector
+}
+
+var (
+	_ reconcile.Reconciler = (*Publisher)(nil)
+	_ Publications         = (*Publisher)(nil)
+)
+
+// Reconcile writes the bundle wherever it differs. One configuration that cannot be written does not hold up the others. The
+// request is not looked at: every call looks at all of them.
+func (p *Publisher) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	bundle, err := p.bundle(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if len(bundle) == 0 {
+		// Not made yet, deleted or damaged. The Rotator will see to it, and that will bring us back.
+		return reconcile.Result{}, nil
+	}
+	configurations, err := p.managed(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	var errs []error
+	for _, c := range configurations {
+		if err := p.publish(ctx, c, bundle); client.IgnoreNotFound(err) != nil {
+			errs = append(errs, fmt.Errorf("publishing the CA bundle in %s: %w", c.name, err))
+		}
+	}
+	return reconcile.Result{}, errors.Join(errs...)
+}
+
+// Published returns the caBundle of every entry that the Publisher keeps. Its error names what could not be listed.
+func (p *Publisher) Published(ctx context.Context) ([][]byte, error) {
+	configurations, err := p.managed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var published [][]byte
+	for _, c := range configurations {
+		for _, entry := range c.entries {
+			published = append(published, entry.caBundle)
+		}
+	}
+	return published, nil
+}
+
+// bundle returns the certificates of the Secret's bundle and nothing else that may be in it: what is published is public.
+func (p *Publisher) bundle(ctx context.Context) ([]byte, error) {
+	var secret corev1.Secret
+	if err := p.Reader.Get(ctx, p.Secret, &secret); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading CA Secret %s: %w", p.Secret, err)
+	}
+	certificates, _ := parseBundle(secret.Data[BundleKey])
+	return encodeBundle(certificates...), nil
+}
+
+func (p *Publisher) selector() labels.Selector {
+	if p.Selector == nil {
+		return labels.SelectorFromSet(labels.Set{partOfLabel: product})
+	}
+	return p.Selector
+}
+
+func (p *Publisher) selects(object client.Object) bool {
+	return p.selector().Matches(labels.Set(object.GetLabels()))
+}
+
+// managed returns the configurations that are ours to fill in.
+func (p *Publisher) managed(ctx context.Context) ([]configuration, error) {
+	selected := client.MatchingLabelsSelector{Selector: p.selector()}
+	var mutating admissionregistrationv1.MutatingWebhookConfigurationList
+	if err := p.Reader.List(ctx, &mutating, selected); err != nil {
+		return nil, fmt.Errorf("listing mutating webhook configurations: %w", err)
+	}
+	var validating admissionregistrationv1.ValidatingWebhookConfigurationList
+	if err := p.Reader.List(ctx, &validating, selected); err != nil {
+		return nil, fmt.Errorf("listing validating webhook configurations: %w", err)
+	}
+	var managed []configuration
+	for i := range mutating.Items {
+		if ours(&mutating.Items[i]) {
+			managed = append(managed, mutatingConfiguration(&mutating.Items[i]))
+		}
+	}
+	for i := range validating.Items {
+		if ours(&validating.Items[i]) {
+			managed = append(managed, validatingConfiguration(&validating.Items[i]))
+		}
+	}
+	return managed, nil
+}
+
+func ours(object metav1.Object) bool {
+	annotations := object.GetAnnotations()
+	for _, foreign := range foreignInjectors {
+		if _, ok := annotations[foreign]; ok {
+			return false
+		}
+	}
+	return annotations[SourceAnnotation] != SourceProvided
+}
+
+// publish brings every entry of c up to date in one request, if there is anything to do.
+//
+// It is a JSON patch and not server-side apply because applying an entry, if only its caBundle, makes us an owner of the entry:
+// whoever applies the configuration (Helm 4, Argo CD) could then not remove it any more, it would stay behind without its
+// required fields, and their upgrade would fail (cert-manager#4838 in a like case).
+func (p *Publisher) publish(ctx context.Context, c configuration, bundle []byte) error {
+	operations := c.publication(bundle)
+	if len(operations) == 0 {
+		return nil
+	}
+	body, err := json.Marshal(operations)
+	if err != nil {
+		return fmt.Errorf("encoding a patch: %w", err)
+	}
+	patch := client.RawPatch(types.JSONPatchType, body)
+	if err := p.Client.Patch(ctx, c.object, patch, client.FieldOwner(publisherFieldManager)); err != nil {
+		return err
+	}
+	log.FromContext(ctx).Info("Published the CA bundle", "configuration", c.name, "secret", p.Secret)
+	return nil
+}

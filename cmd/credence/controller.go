@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+
+	"github.com/credence-dev/credence/certs"
+	"github.com/credence-dev/credence/controller"
+)
+
+// electionID is the name of the controller's Lease, in the install namespace.
+const electionID = "credence-controller"
+
+// newControllerCommand makes "credence controller": propagation, status and
+// certificates.
+func newControllerCommand() *cobra.Command {
+	process := newProcess()
+	command := &cobra.Command{
+		Use:   "controller",
+		Short: "Keep the copies, the status of credentials and the certificates",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runController(cmd.Context(), process)
+		},
+	}
+	process.addFlags(command)
+	return command
+}
+
+// runController works until the context is done.
+func runController(ctx context.Context, p *process) error {
+	log, err := p.setupLogging()
+	if err != nil {
+		return err
+	}
+	config, err := p.config(controllerAccount)
+	if err != nil {
+		return err
+	}
+	secrets, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	options := p.managerOptions(log)
+	options.Cache = controller.CacheOptions()
+	options.LeaderElection = true
+	options.LeaderElectionID = electionID
+	options.LeaderElectionNamespace = p.layout.InstallNamespace
+	options.LeaderElectionReleaseOnCancel = true // the process ends when the manager does
+	mgr, err := ctrl.NewManager(config, options)
+	if err != nil {
+		return fmt.Errorf("making the manager: %w", err)
+	}
+	known, following, err := followCluster(ctx, mgr, p.layout)
+	if err != nil {
+		return err
+	}
+	if err := controller.Setup(ctx, mgr, controller.Options{Catalog: known, Feed: following}); err != nil {
+		return err
+	}
+	rotator := &certs.Rotator{Secret: types.NamespacedName{Namespace: p.layout.InstallNamespace, Name: webhookCASecret}}
+	if err := certs.Setup(mgr, secrets, rotator, &certs.Publisher{}); err != nil {
+		return err
+	}
+	if err := addChecks(mgr, following, map[string]healthz.Checker{}); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/feed"
+)
+
+// CacheOptions are the options of the manager's cache. Of Secrets it holds the
+// metadata of copies and nothing else: an informer on all Secrets would hold
+// every value in the cluster.
+func CacheOptions() cache.Options {
+	return cache.Options{ByObject: map[client.Object]cache.ByObject{
+		copies.Secret():        {Label: having(v1alpha1.LabelCopyOf), Transform: copies.Slim},
+		feed.Namespace():       {Transform: slimNamespace},
+		&v1alpha1.Credential{}: {Transform: cache.TransformStripManagedFields()},
+	}}
+}
+
+func slimNamespace(object any) (any, error) {
+	if namespace, ok := object.(*metav1.PartialObjectMetadata); ok {
+		namespace.ManagedFields, namespace.Annotations = nil, nil
+	}
+	return object, nil
+}
+
+// having selects by the mere presence of a label.
+func having(label string) labels.Selector {
+	requirement, err := labels.NewRequirement(label, selection.Exists, nil)
+	if err != nil {
+		panic(err) // the labels are constants
+	}
+	return labels.NewSelector().Add(*requirement)
+}
+
+// Fields that the caches are indexed by.
+const (
+	indexName   = "credence.name"   // of Credentials, across namespaces
+	indexSource = "credence.source" // of Credentials, within a namespace
+	indexUID    = "credence.uid"    // of Credentials
+	indexCopyOf = "credence.copyOf" // of copies: the Credential's name
+)
+
+func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	for _, index := range []struct {
+		kind  client.Object
+		field string
+		value func(client.Object) string
+	}{
+		{&v1alpha1.Credential{}, indexName, client.Object.GetName},
+		{&v1alpha1.Credential{}, indexUID, func(o client.Object) string { return string(o.GetUID()) }},
+		{&v1alpha1.Credential{}, indexSource, func(o client.Object) string { return o.(*v1alpha1.Credential).Spec.SecretRef.Name }},
+		{copies.Secret(), indexCopyOf, func(o client.Object) string { return o.GetLabels()[v1alpha1.LabelCopyOf] }},
+	} {
+		values := func(o client.Object) []string { return []string{index.value(o)} }
+		if err := indexer.IndexField(ctx, index.kind, index.field, values); err != nil {
+			return fmt.Errorf("adding index %s: %w", index.field, err)
+		}
+	}
+	return nil
+}
+
+// sourceCaches follow the metadata of Secrets that may be sources. They are two
+// because label selectors know no "or": one for those made in advance, one for
+// those that Credence made. They bring news only; what a source says is always
+// read live, so two caches never disagree about one Secret.
+func sourceCaches(mgr manager.Manager) ([]cache.Cache, error) {
+	var caches []cache.Cache
+	for _, label := range []string{v1alpha1.LabelSourceType, v1alpha1.LabelSourceOf} {
+		c, err := cache.New(mgr.GetConfig(), cache.Options{
+			HTTPClient:           mgr.GetHTTPClient(),
+			Scheme:               mgr.GetScheme(),
+			Mapper:               mgr.GetRESTMapper(),
+			DefaultLabelSelector: having(label),
+			DefaultTransform:     copies.Slim,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("making the cache of sources labelled %s: %w", label, err)
+		}
+		if err := mgr.Add(startedWithCaches{c}); err != nil {
+			return nil, fmt.Errorf("adding the cache of sources labelled %s: %w", label, err)
+		}
+		caches = append(caches, c)
+	}
+	return caches, nil
+}
+
+// startedWithCaches has the manager start a cache before, and without, leader
+// election, like its own.
+type startedWithCaches struct{ cache.Cache }
+
+func (s startedWithCaches) GetCache() cache.Cache { return s.Cache }

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package copies
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+)
+
+// backoff remembers, for each copy, what went wrong and when to try again. Each
+// namespace has its own, so that one that refuses costs the others nothing. It is
+// kept in memory only: a new leader tries everything once.
+type backoff struct {
+	clock     clock.PassiveClock
+	base, max time.Duration
+
+	mu       sync.Mutex
+	attempts map[types.UID]map[types.NamespacedName]attempt // by credential and copy
+}
+
+// attempt is what came of the last try.
+type attempt struct {
+	failures int
+	retryAt  time.Time
+	outcome  Outcome
+}
+
+// get returns the last try, which is zero if there was none.
+func (b *backoff) get(credential types.UID, target types.NamespacedName) attempt {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.attempts[credential][target]
+}
+
+// note takes down how a try went and returns how long to wait for the next,
+// zero if there is nothing to wait for.
+func (b *backoff) note(credential types.UID, target types.NamespacedName, outcome Outcome) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if outcome.Current {
+		delete(b.attempts[credential], target)
+		return 0
+	}
+	if b.attempts[credential] == nil {
+		b.attempts[credential] = map[types.NamespacedName]attempt{}
+	}
+	last := b.attempts[credential][target]
+	// 1 s, 2 s, 4 s …: static or very short waits are what overloads an API server
+	// when many namespaces refuse at once (external-secrets#2100).
+	wait := min(b.base<<min(last.failures, 20), b.max)
+	b.attempts[credential][target] = attempt{
+		failures: last.failures + 1,
+		retryAt:  b.clock.Now().Add(wait),
+		outcome:  outcome,
+	}
+	return wait
+}
+
+// retain forgets the copies that are no longer of interest to a credential.
+func (b *backoff) retain(credential types.UID, targets map[types.NamespacedName]bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for target := range b.attempts[credential] {
+		if !targets[target] {
+			delete(b.attempts[credential], target)
+		}
+	}
+	if len(b.attempts[credential]) == 0 {
+		delete(b.attempts, credential)
+	}
+}

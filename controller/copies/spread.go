@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package copies
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+)
+
+const (
+	// passBudget is how long one Spread starts new writes, so that its caller can
+	// tell of the progress and take note of changes.
+	passBudget = 5 * time.Second
+	// retryBudget is the same for namespaces that failed before.
+	retryBudget = time.Second
+	// soon is when to come back for what there was no time for.
+	soon = 100 * time.Millisecond
+	// sightingTimeout bounds the wait for the cache to show what was written.
+	sightingTimeout = 2 * time.Second
+)
+
+// Report is what came of a plan.
+type Report struct {
+	// Outcomes are the namespaces that are to have a copy.
+	Outcomes map[string]Outcome
+	// Removed are the copies that went.
+	Removed []Copy
+	// Left are the copies that are still to go, and why they are there.
+	Left []Leftover
+	// RetryAfter is when to come back, zero if there is no need to.
+	RetryAfter time.Duration
+}
+
+// Leftover is a copy that is to go and is still there.
+type Leftover struct {
+	Copy
+	// Reason and Message say what stands in the way, if anything does.
+	Reason, Message string
+}
+
+// Spread carries out a plan. Whatever goes wrong in a namespace is in its outcome.
+// Namespaces that failed go last, and only when their back-off has passed.
+func (w *Writer) Spread(ctx context.Context, wanted Wanted, steps []Step) Report {
+	return w.run(ctx, wanted, steps, w.Withdraw)
+}
+
+// Survey says how the namespaces fare before a plan is carried out.
+func (w *Writer) Survey(wanted Wanted, steps []Step) Report {
+	p := newPass(wanted, nil)
+	for _, due := range w.sort(p, steps) {
+		p.postpone(due.Step, due.last.outcome, soon)
+	}
+	return p.report
+}
+
+// Abandon carries out a plan and leaves the copies that are to go as ordinary
+// Secrets.
+func (w *Writer) Abandon(ctx context.Context, wanted Wanted, steps []Step) Report {
+	return w.run(ctx, wanted, steps, w.Release)
+}
+
+func (w *Writer) run(ctx context.Context, wanted Wanted, steps []Step, dispose func(context.Context, Copy) error) Report {
+	p := newPass(wanted, dispose)
+	start := w.Clock.Now()
+	var running sync.WaitGroup
+	for _, due := range w.sort(p, steps) {
+		deadline, pools := start.Add(passBudget), []chan struct{}{w.slots}
+		if due.last.failures > 0 {
+			deadline, pools = start.Add(retryBudget), []chan struct{}{w.retries, w.slots}
+		}
+		release, ok := w.acquire(ctx, deadline, pools...)
+		if !ok {
+			p.postpone(due.Step, due.last.outcome, soon)
+			continue
+		}
+		running.Go(func() {
+			defer release()
+			w.take(ctx, p, due.Step)
+		})
+	}
+	running.Wait()
+	w.awaitSighting(ctx, p.written)
+	return p.report
+}
+
+// dueStep is a step with what came of it before.
+type dueStep struct {
+	Step
+	last attempt
+}
+
+// sort takes down the outcome of what needs no request and returns the rest, the
+// most promising first.
+func (w *Writer) sort(p *pass, steps []Step) []dueStep {
+	now := w.Clock.Now()
+	var due []dueStep
+	concerned := make(map[types.NamespacedName]bool, len(steps))
+	for _, step := range steps {
+		target := step.target(p.wanted)
+		last := w.backoff.get(p.wanted.UID, target)
+		concerned[target] = true
+		switch {
+		case step.Action == Keep, step.Action == Rewrite && w.isSettled(step.Copy):
+			p.keep(step)
+			w.backoff.note(p.wanted.UID, target, Outcome{Current: true})
+		case step.Action == Wait:
+			p.report.Outcomes[step.Namespace] = Outcome{Reason: v1alpha1.IssueNameTaken,
+				Message: "the copy of another credential of this name is still there"}
+		case now.Before(last.retryAt):
+			p.postpone(step, last.outcome, last.retryAt.Sub(now))
+		default:
+			due = append(due, dueStep{step, last})
+		}
+	}
+	w.backoff.retain(p.wanted.UID, concerned)
+	slices.SortStableFunc(due, func(a, b dueStep) int { return cmp.Compare(a.last.failures, b.last.failures) })
+	return due
+}
+
+// acquire takes a slot of each pool, waiting until the deadline, and says whether
+// it got them.
+func (w *Writer) acquire(ctx context.Context, deadline time.Time, pools ...chan struct{}) (release func(), ok bool) {
+	timer := time.NewTimer(max(0, deadline.Sub(w.Clock.Now())))
+	defer timer.Stop()
+	taken := 0
+	release = func() {
+		for _, pool := range pools[:taken] {
+			<-pool
+		}
+	}
+	for _, pool := range pools {
+		select {
+		case pool <- struct{}{}:
+			taken++
+		case <-timer.C:
+			release()
+			return nil, false
+		case <-ctx.Done():
+			release()
+			return nil, false
+		}
+	}
+	return release, true
+}
+
+// take takes one step and notes how it went.
+func (w *Writer) take(ctx context.Context, p *pass, step Step) {
+	ctx, cancel := context.WithTimeout(ctx, 2*writeTimeout)
+	defer cancel()
+	target := step.target(p.wanted)
+	if step.Action == Remove {
+		err := p.dispose(ctx, step.Copy)
+		outcome := Outcome{Current: err == nil}
+		if err != nil && !apierrors.IsConflict(err) {
+			outcome = p.wanted.refused(err)
+		}
+		p.removed(step.Copy, outcome, w.backoff.note(p.wanted.UID, target, outcome))
+		return
+	}
+	var outcome Outcome
+	var secret *metav1.PartialObjectMetadata
+	if step.Action == Create {
+		outcome, secret = w.create(ctx, p.wanted, step.Namespace)
+	} else {
+		outcome, secret = w.rewrite(ctx, p.wanted, step.Copy)
+	}
+	p.wrote(target, outcome, secret, w.backoff.note(p.wanted.UID, target, outcome))
+}
+
+// awaitSighting waits until the informer shows what was written, for otherwise
+// the next pass would write it again. That would do no harm, so it does not wait
+// for long.
+func (w *Writer) awaitSighting(ctx context.Context, written map[types.NamespacedName]*metav1.PartialObjectMetadata) {
+	_ = wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, sightingTimeout, true, func(ctx context.Context) (bool, error) {
+		for key, secret := range written {
+			seen := Secret()
+			if err := w.Cache.Get(ctx, key, seen); client.IgnoreNotFound(err) != nil {
+				return false, err
+			}
+			if !shows(seen, secret) {
+				return false, nil
+			}
+			delete(written, key)
+		}
+		return true, nil
+	})
+}
+
+// shows says whether what the cache has is what was written, or newer.
+func shows(seen, written *metav1.PartialObjectMetadata) bool {
+	if written == nil {
+		return seen.UID == ""
+	}
+	if seen.UID == "" {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(seen.ResourceVersion, written.ResourceVersion)
+	return err != nil || order >= 0
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package copies
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// writeTimeout bounds one request. A namespace whose webhooks are slower than
+// that has an issue.
+const writeTimeout = 10 * time.Second
+
+// Options are the parts of a Writer.
+type Options struct {
+	// Client writes, Reader reads live; Cache reads the informer on copies.
+	Client client.Writer
+	Reader client.Reader
+	Cache  client.Reader
+	Clock  clock.PassiveClock
+	// Concurrency is how many requests may be under way, for all credentials
+	// together.
+	Concurrency int
+	// RetryBase and RetryMax bound the back-off of a namespace.
+	RetryBase, RetryMax time.Duration
+}
+
+// Writer makes, changes and removes copies. It is safe for concurrent use, but
+// one credential must be spread by one caller at a time.
+type Writer struct {
+	Options
+	backoff backoff
+	// slots bound the requests under way. Namespaces that failed before get at most
+	// a quarter of them, so that slow refusals never stall the others.
+	slots, retries chan struct{}
+	settled        sync.Map // UID of a copy → resourceVersion
+	writes         *prometheus.CounterVec
+}
+
+// NewWriter makes a Writer.
+func NewWriter(options Options) *Writer {
+	return &Writer{
+		Options: options,
+		backoff: backoff{
+			clock:    options.Clock,
+			base:     options.RetryBase,
+			max:      options.RetryMax,
+			attempts: map[types.UID]map[types.NamespacedName]attempt{},
+		},
+		slots:   make(chan struct{}, options.Concurrency),
+		retries: make(chan struct{}, max(1, options.Concurrency/4)),
+		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "credence_copy_writes_total",
+			Help: "Writes of copies, by operation (create, update, delete, release) and outcome (success, or the reason of the API server).",
+		}, []string{"operation", "outcome"}),
+	}
+}
+
+// Collector has the metrics of the writer.
+func (w *Writer) Collector() prometheus.Collector { return w.writes }
+
+func (w *Writer) count(operation string, err error) {
+	outcome := "success"
+	if err != nil {
+		// A closed set: reasons are chosen by webhooks too.
+		switch reason := apierrors.ReasonForError(err); reason {
+		case metav1.StatusReasonForbidden, metav1.StatusReasonInvalid, metav1.StatusReasonConflict,
+			metav1.StatusReasonNotFound, metav1.StatusReasonTimeout, metav1.StatusReasonTooManyRequests:
+			outcome = string(reason)
+		default:
+			outcome = "other"
+		}
+	}
+	w.writes.WithLabelValues(operation, outcome).Inc()
+}
+
+// Forget drops what is remembered of a credential that is gone.
+func (w *Writer) Forget(credential types.UID) { w.backoff.retain(credential, nil) }

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/catalog"
+)
+
+// observation is all that a pass knows about a Credential. Its status is computed
+// from nothing else.
+type observation struct {
+	credential *v1alpha1.Credential
+	now        time.Time
+	// facts are what the source tells, problem why there are none.
+	facts   credential.Facts
+	problem *credential.Problem
+	// projects are the namespaces in scope, sorted.
+	projects []project
+	// wanted and steps are what is to be done about copies; report is what came of
+	// it.
+	wanted copies.Wanted
+	steps  []copies.Step
+	report copies.Report
+}
+
+// project is a namespace in a Credential's scope.
+type project struct {
+	namespace string
+	// shadowedBy is the narrower credential of this name that is used here instead.
+	shadowedBy *types.NamespacedName
+	// terminating says that the namespace is being deleted. It is not to have a
+	// copy any more, and the one that it has goes with it.
+	terminating bool
+}
+
+// hasCopies says whether copies are made at all. Pods of a project use the source
+// of its credentials itself.
+func (o *observation) hasCopies() bool {
+	return o.credential.Spec.Scope.Level != v1alpha1.ScopeProject
+}
+
+// gatherer does all the reading of a pass.
+type gatherer struct {
+	lookup
+	catalog *catalog.Catalog
+	clock   clock.PassiveClock
+	keyring *copies.Keyring
+}
+
+func (g *gatherer) observe(ctx context.Context, c *v1alpha1.Credential) (*observation, error) {
+	o := &observation{credential: c, now: g.clock.Now()}
+	if err := g.examine(ctx, o); err != nil {
+		return nil, err
+	}
+	if err := g.survey(ctx, o); err != nil {
+		return nil, err
+	}
+	if err := g.plan(ctx, o); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// examine reads the source and decides whether it may be one.
+func (g *gatherer) examine(ctx context.Context, o *observation) error {
+	c := o.credential
+	home, _ := g.catalog.Place(c.Namespace)
+	candidate := credential.Candidate{Credential: c, Home: home, Layout: g.catalog.Layout()}
+	if home.HoldsCredentials() { // else nobody's Secret there is any business of ours
+		secret, err := g.source(ctx, types.NamespacedName{Namespace: c.Namespace, Name: c.Spec.SecretRef.Name})
+		if err != nil {
+			return err
+		}
+		candidate.Secret = secret
+		if candidate.Owner, err = g.ownerOf(ctx, c, secret); err != nil {
+			return err
+		}
+	}
+	o.facts, o.problem = credential.Examine(candidate)
+	o.wanted = copies.Wanted{
+		Credential:  client.ObjectKeyFromObject(c),
+		UID:         c.UID,
+		Name:        o.facts.KubernetesName,
+		Fingerprint: c.Status.Fingerprint,
+	}
+	if o.problem != nil {
+		return nil
+	}
+	fingerprint, err := g.keyring.Fingerprint(ctx, o.wanted.Credential, candidate.Secret.Data)
+	if err != nil {
+		return err
+	}
+	o.wanted = o.wanted.Fill(candidate.Secret.Data, fingerprint)
+	if definition, ok := credential.DefinitionOf(c.Spec.Type); ok {
+		o.wanted.Type = definition.CopyType
+	}
+	return nil
+}
+
+// ownerOf returns the older Credential that has the same source, if there is one.
+// A source that was made for this one has no other owner, whoever refers to it.
+func (g *gatherer) ownerOf(ctx context.Context, c *v1alpha1.Credential, secret *corev1.Secret) (*v1alpha1.Credential, error) {
+	if secret == nil || secret.Labels[v1alpha1.LabelSourceOf] == c.Name {
+		return nil, nil
+	}
+	rivals, err := g.credentials(ctx, client.InNamespace(c.Namespace), client.MatchingFields{indexSource: c.Spec.SecretRef.Name})
+	if err != nil {
+		return nil, err
+	}
+	owner := c
+	for i := range rivals {
+		if older(&rivals[i], owner) {
+			owner = &rivals[i]
+		}
+	}
+	if owner.UID == c.UID {
+		return nil, nil
+	}
+	return owner, nil
+}
+
+func older(a, b *v1alpha1.Credential) bool {
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.Name < b.Name
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}
+
+// survey finds the projects in scope.
+func (g *gatherer) survey(ctx context.Context, o *observation) error {
+	terminating, err := g.terminating(ctx)
+	if err != nil {
+		return err
+	}
+	self := client.ObjectKeyFromObject(o.credential)
+	for _, place := range g.catalog.Reach(o.credential.Spec.Scope, self.Namespace) {
+		p := project{namespace: place.Namespace, terminating: terminating[place.Namespace]}
+		// The narrower one wins for copies too: of one name and type, both would have
+		// the same name in this namespace.
+		if winner, ok := g.catalog.Lookup(place, self.Name); ok && winner.NamespacedName != self {
+			p.shadowedBy = &winner.NamespacedName
+		}
+		o.projects = append(o.projects, p)
+	}
+	return nil
+}
+
+// plan compares the projects with the copies that are there.
+func (g *gatherer) plan(ctx context.Context, o *observation) error {
+	if !o.hasCopies() {
+		return nil
+	}
+	all, err := g.copiesOf(ctx, o.credential.Name)
+	if err != nil {
+		return err
+	}
+	situation := copies.Situation{Wanted: o.wanted}
+	for _, c := range all {
+		if c.CredentialUID == o.credential.UID {
+			situation.Existing = append(situation.Existing, c)
+		} else if c.Name == o.wanted.Name {
+			situation.Others = append(situation.Others, c)
+		}
+	}
+	if o.problem == nil || !o.problem.Withdraws() {
+		for _, p := range o.projects {
+			switch {
+			case p.shadowedBy != nil:
+			case p.terminating:
+				situation.Retained = append(situation.Retained, p.namespace)
+			default:
+				situation.Desired = append(situation.Desired, p.namespace)
+			}
+		}
+	}
+	o.steps = copies.Plan(situation)
+	return nil
+}

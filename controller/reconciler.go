@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/recorder"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/copies"
+)
+
+// recheckInterval is how often a source is looked at again that no informer may
+// follow: one that is missing or lacks the labels by which sources are watched.
+const recheckInterval = time.Minute
+
+// reconciler keeps one Credential's copies and status.
+type reconciler struct {
+	gatherer
+	client   client.Client
+	writer   *copies.Writer
+	recorder recorder.EventRecorder
+}
+
+// pass is what one run of the inner reconcile comes to.
+type pass struct {
+	// observation is nil if there is nothing to tell of.
+	observation *observation
+	again       time.Duration
+}
+
+// Reconcile runs one pass and writes the status that it comes to.
+func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var c v1alpha1.Credential
+	if err := r.cache.Get(ctx, request.NamespacedName, &c); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	run := r.keep
+	if !c.DeletionTimestamp.IsZero() {
+		run = r.finalize
+	}
+	done, err := run(ctx, &c)
+	if err != nil {
+		return ctrl.Result{}, ignoreConflict(err)
+	}
+	if done.observation != nil {
+		if err := r.publish(ctx, done.observation); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	return ctrl.Result{RequeueAfter: done.again}, nil
+}
+
+// ignoreConflict drops an error that says that our cache is behind: the event
+// that brings it up to date also brings us back.
+func ignoreConflict(err error) error {
+	if apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
+}
+
+// keep brings the copies in step.
+func (r *reconciler) keep(ctx context.Context, c *v1alpha1.Credential) (pass, error) {
+	if err := r.holdOn(ctx, c); err != nil {
+		return pass{}, err
+	}
+	o, err := r.observe(ctx, c)
+	if err != nil {
+		return pass{}, err
+	}
+	if announces(o) {
+		// Workloads that name the credential wait for the status, not for all copies
+		// to be made. Its coming back as an event is what starts the spreading.
+		o.report = r.writer.Survey(o.wanted, o.steps)
+		return pass{observation: o}, nil
+	}
+	o.report = r.writer.Spread(ctx, o.wanted, o.steps)
+	if removed := len(o.report.Removed); removed > 0 {
+		log.FromContext(ctx).Info("Withdrew copies", "copies", removed, "problem", o.problem != nil)
+		r.tellWithdrawn(o)
+	}
+	return pass{observation: o, again: untilNext(o)}, nil
+}
+
+// holdOn adds the finalizer, before there is a copy that would be left behind
+// without it.
+func (r *reconciler) holdOn(ctx context.Context, c *v1alpha1.Credential) error {
+	if controllerutil.ContainsFinalizer(c, v1alpha1.Finalizer) {
+		return nil
+	}
+	return r.setFinalizer(ctx, c, controllerutil.AddFinalizer)
+}
+
+func (r *reconciler) setFinalizer(ctx context.Context, c *v1alpha1.Credential, set func(client.Object, string) bool) error {
+	before := c.DeepCopy()
+	if !set(c, v1alpha1.Finalizer) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, c, patch, client.FieldOwner(v1alpha1.FieldManager)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("setting the finalizer: %w", err)
+	}
+	return nil
+}
+
+// announces says whether the status has something to tell that workloads wait
+// for, before copies are written.
+func announces(o *observation) bool {
+	news := o.credential.Status.ObservedGeneration != o.credential.Generation ||
+		o.problem == nil && !equality.Semantic.DeepEqual(o.credential.Status.Keys, o.facts.Keys) ||
+		o.problem == nil && !equality.Semantic.DeepEqual(o.credential.Status.Registries, o.facts.Registries)
+	return news && slices.ContainsFunc(o.steps, func(s copies.Step) bool {
+		return s.Action != copies.Keep && s.Action != copies.Wait
+	})
+}
+
+// untilNext is when to come back although nothing happens, zero for never.
+func untilNext(o *observation) time.Duration {
+	var next time.Duration
+	candidates := []time.Duration{o.report.RetryAfter, untilExpiry(o)}
+	if o.problem != nil && (o.problem.Withdraws() || o.problem.Reason == v1alpha1.ReasonSourceMissing) {
+		candidates = append(candidates, recheckInterval)
+	}
+	for _, candidate := range candidates {
+		if candidate > 0 && (next == 0 || candidate < next) {
+			next = candidate
+		}
+	}
+	return next
+}
+
+// publish writes the status if it says something new, and tells of what changed.
+// The cache's resourceVersion goes with it, so that a status computed from an old
+// one is not written; its newer version is then on its way to us.
+func (r *reconciler) publish(ctx context.Context, o *observation) error {
+	status := computeStatus(o)
+	before := o.credential.Status
+	if equality.Semantic.DeepEqual(before, status) {
+		return nil
+	}
+	c := o.credential.DeepCopy()
+	c.Status = status
+	err := r.client.Status().Update(ctx, c, client.FieldOwner(v1alpha1.FieldManager))
+	switch {
+	case apierrors.IsNotFound(err), apierrors.IsConflict(err):
+		return nil
+	case apierrors.IsInvalid(err):
+		return reconcile.TerminalError(fmt.Errorf("writing the status: %w", err))
+	case err != nil:
+		return fmt.Errorf("writing the status: %w", err)
+	}
+	if before.State != status.State {
+		log.FromContext(ctx).Info("Status changed", "state", status.State,
+			"desired", status.Namespaces.Desired, "ready", status.Namespaces.Ready, "issues", status.IssuesTotal)
+	}
+	r.tellChanges(c, &before)
+	return nil
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/copies"
+)
+
+// expiryNotice is how long ahead the condition Expiring turns True.
+const expiryNotice = 30 * 24 * time.Hour
+
+// computeStatus says what an observation means. It is pure.
+func computeStatus(o *observation) v1alpha1.CredentialStatus {
+	previous := o.credential.Status.DeepCopy()
+	status := v1alpha1.CredentialStatus{
+		ObservedGeneration: o.credential.Generation,
+		Conditions:         previous.Conditions,
+		KubernetesName:     o.facts.KubernetesName,
+		UsedBy:             previous.UsedBy,
+	}
+	switch {
+	case o.problem == nil:
+		status.Keys, status.Registries, status.Fingerprint = o.facts.Keys, o.facts.Registries, o.wanted.Fingerprint
+	case !o.problem.Withdraws():
+		// The copies stay, and this is what is in them.
+		status.Keys, status.Registries, status.Fingerprint = previous.Keys, previous.Registries, previous.Fingerprint
+	}
+	countNamespaces(o, &status)
+	status.State = stateOf(o, &status, previous)
+	for _, condition := range []metav1.Condition{readyCondition(o, &status), inUseCondition(), expiringCondition(o)} {
+		condition.ObservedGeneration = o.credential.Generation
+		condition.LastTransitionTime = metav1.NewTime(o.now)
+		meta.SetStatusCondition(&status.Conditions, condition)
+	}
+	return status
+}
+
+// countNamespaces fills in what is said about namespaces, in their order.
+func countNamespaces(o *observation, status *v1alpha1.CredentialStatus) {
+	var issues []v1alpha1.NamespaceIssue
+	for _, p := range o.projects {
+		outcome := o.outcome(p)
+		switch {
+		case p.shadowedBy != nil:
+		case p.terminating:
+			continue
+		case outcome.Exists && outcome.Current:
+			status.Namespaces.Desired++
+			status.Namespaces.Ready++
+		case outcome.Reason == v1alpha1.IssueNameTaken:
+			status.Namespaces.Desired++
+			status.TakenNamespaces = append(status.TakenNamespaces, p.namespace)
+		default:
+			status.Namespaces.Desired++
+			if !outcome.Exists {
+				status.PendingNamespaces = append(status.PendingNamespaces, p.namespace)
+			}
+		}
+		if outcome.Reason != "" {
+			issues = append(issues, v1alpha1.NamespaceIssue{Namespace: p.namespace, Reason: outcome.Reason, Message: outcome.Message})
+		}
+	}
+	for _, left := range o.report.Left {
+		if left.Reason != "" {
+			issues = append(issues, v1alpha1.NamespaceIssue{Namespace: left.Namespace, Reason: left.Reason,
+				Message: "the copy could not be removed: " + left.Message})
+		}
+	}
+	slices.SortStableFunc(issues, func(a, b v1alpha1.NamespaceIssue) int { return cmp.Compare(a.Namespace, b.Namespace) })
+	status.IssuesTotal = int32(len(issues))
+	status.Issues = issues[:min(len(issues), v1alpha1.MaxStatusIssues)]
+	for _, names := range []*[]string{&status.PendingNamespaces, &status.TakenNamespaces} {
+		if len(*names) > v1alpha1.MaxStatusNamespaces {
+			*names = (*names)[:v1alpha1.MaxStatusNamespaces]
+			status.Namespaces.Truncated = true
+		}
+	}
+}
+
+// outcome is how a project fares.
+func (o *observation) outcome(p project) copies.Outcome {
+	switch {
+	case p.shadowedBy != nil:
+		return copies.Outcome{Reason: v1alpha1.IssueShadowed,
+			Message: fmt.Sprintf("the narrower credential %s has the same name and is used here instead", p.shadowedBy)}
+	case !o.hasCopies():
+		valid := o.problem == nil
+		return copies.Outcome{Exists: valid, Current: valid}
+	}
+	return o.report.Outcomes[p.namespace]
+}
+
+func stateOf(o *observation, status, previous *v1alpha1.CredentialStatus) v1alpha1.CredentialState {
+	switch {
+	case !o.credential.DeletionTimestamp.IsZero():
+		return v1alpha1.StateDeleting
+	case o.problem != nil || status.IssuesTotal > 0:
+		return v1alpha1.StateIssuesFound
+	case status.Namespaces.Ready == status.Namespaces.Desired:
+		return v1alpha1.StateNoIssuesFound
+	case previous.State == "" || previous.State == v1alpha1.StateCreating || previous.Fingerprint == "":
+		return v1alpha1.StateCreating
+	}
+	return v1alpha1.StateNoIssuesFound
+}
+
+func readyCondition(o *observation, status *v1alpha1.CredentialStatus) metav1.Condition {
+	is := func(state metav1.ConditionStatus, reason, message string) metav1.Condition {
+		return metav1.Condition{Type: v1alpha1.ConditionReady, Status: state, Reason: reason, Message: message}
+	}
+	switch {
+	case !o.credential.DeletionTimestamp.IsZero():
+		return is(metav1.ConditionFalse, v1alpha1.ReasonTerminating, "the credential is being deleted, and its copies with it")
+	case o.problem != nil:
+		return is(metav1.ConditionFalse, o.problem.Reason, o.problem.Message)
+	case status.IssuesTotal > 0:
+		return is(metav1.ConditionFalse, v1alpha1.ReasonNamespaceIssues, "the copy cannot be made, or is not used, in some namespaces; issues tells where and why")
+	case status.Namespaces.Ready < status.Namespaces.Desired:
+		return is(metav1.ConditionFalse, v1alpha1.ReasonPropagating, "some namespaces still wait for their copy")
+	case !o.hasCopies():
+		return is(metav1.ConditionTrue, v1alpha1.ReasonPropagated, "the source is valid; pods of the project use it itself")
+	}
+	return is(metav1.ConditionTrue, v1alpha1.ReasonPropagated, "every namespace in scope has its copy")
+}
+
+// inUseCondition says nothing yet: the usage index will.
+func inUseCondition() metav1.Condition {
+	return metav1.Condition{Type: v1alpha1.ConditionInUse, Status: metav1.ConditionUnknown,
+		Reason: v1alpha1.ReasonUsageUnknown, Message: "who uses the credential is not known"}
+}
+
+func expiringCondition(o *observation) metav1.Condition {
+	condition := metav1.Condition{Type: v1alpha1.ConditionExpiring, Status: metav1.ConditionFalse,
+		Reason: v1alpha1.ReasonNotExpiring, Message: "expiresAt is not set"}
+	expiry := o.credential.Spec.ExpiresAt
+	if expiry == nil {
+		return condition
+	}
+	at := expiry.UTC().Format(time.RFC3339)
+	condition.Message = "expires at " + at
+	switch {
+	case !o.now.Before(expiry.Time):
+		condition.Status, condition.Reason = metav1.ConditionTrue, v1alpha1.ReasonExpired
+		condition.Message = fmt.Sprintf("expired at %s; nothing is withdrawn: put new values into the source and set expiresAt", at)
+	case !o.now.Before(expiry.Add(-expiryNotice)):
+		condition.Status, condition.Reason = metav1.ConditionTrue, v1alpha1.ReasonExpiresSoon
+	}
+	return condition
+}
+
+// untilExpiry is how long the condition Expiring stays as it is, zero for ever.
+func untilExpiry(o *observation) time.Duration {
+	expiry := o.credential.Spec.ExpiresAt
+	if expiry == nil {
+		return 0
+	}
+	for _, change := range []time.Time{expiry.Add(-expiryNotice), expiry.Time} {
+		if o.now.Before(change) {
+			return change.Sub(o.now)
+		}
+	}
+	return 0
+}

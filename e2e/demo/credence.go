@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Deadlines. They bound what hangs; nothing waits for them.
+const (
+	readyWithin = time.Minute
+	stopWithin  = 20 * time.Second
+)
+
+// credence is the program with all of its processes in one.
+type credence struct {
+	command *exec.Cmd
+	log     string
+	health  string
+	ended   chan struct{}
+	err     error
+}
+
+// startCredence starts "credence all", each part with the rights of its own
+// service account. ports are those of the webhook, health and metrics.
+func startCredence(options Options, kubeconfig string, ports []int) (*credence, error) {
+	c := &credence{
+		log:    filepath.Join(options.Dir, "logs", "credence.log"),
+		health: fmt.Sprintf("127.0.0.1:%d", ports[1]),
+		ended:  make(chan struct{}),
+	}
+	log, err := os.Create(c.log)
+	if err != nil {
+		return nil, fmt.Errorf("making the log: %w", err)
+	}
+	defer log.Close()
+	c.command = exec.Command(options.Credence, "all", "--impersonate",
+		fmt.Sprintf("--bind-address=127.0.0.1:%d", ports[0]), "--cert-dns-names=localhost", "--drain=0s",
+		"--health-bind-address="+c.health, fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", ports[2]))
+	c.command.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	c.command.Stdout, c.command.Stderr = log, log
+	// Ctrl-C goes to the whole process group; this child is stopped in order.
+	c.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := c.command.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", options.Credence, err)
+	}
+	go func() {
+		c.err = c.command.Wait()
+		close(c.ended)
+	}()
+	return c, nil
+}
+
+// running fails when the program has ended.
+func (c *credence) running() error {
+	select {
+	case <-c.ended:
+		return fmt.Errorf("credence ended, see %s: %w", c.log, errors.Join(errors.New("it should run"), c.err))
+	default:
+		return nil
+	}
+}
+
+// ready asks the readiness probe.
+func (c *credence) ready(ctx context.Context) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.health+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+func (c *credence) stop() {
+	_ = c.command.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-c.ended:
+	case <-time.After(stopWithin):
+		_ = c.command.Process.Kill()
+		<-c.ended
+	}
+}
+
+// bundlePublished says whether the API server knows whom to trust, in every entry.
+func (d *Demo) bundlePublished(ctx context.Context) (bool, error) {
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	if err := d.client.Get(ctx, client.ObjectKey{Name: "credence"}, configuration); err != nil {
+		return false, err
+	}
+	for _, entry := range configuration.Webhooks {
+		if len(entry.ClientConfig.CABundle) == 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// poll asks until it is so.
+func poll(ctx context.Context, what string, condition wait.ConditionWithContextFunc) error {
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, readyWithin, true, condition)
+	if err != nil {
+		return fmt.Errorf("waiting for %s: %w", what, err)
+	}
+	return nil
+}
+
+// freePorts returns ports of this machine's loopback address that nothing listens
+// on.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("finding a free port: %w", err)
+		}
+		defer listener.Close()
+		ports[i] = listener.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}
