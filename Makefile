@@ -31,7 +31,7 @@ fuzz: ## Every fuzz target for FUZZTIME (default 30s).
 bench: programs ## The figures that the design promises, as ratios.
 	go test -run '^$$' -bench . -benchmem ./injector
 	go test -run '^$$' -bench Admission -timeout 20m ./webhook
-	KUBEBUILDER_ASSETS=$(ASSETS) go test -C e2e -run '^$$' -bench . -timeout 30m ./...
+	KUBEBUILDER_ASSETS=$(ASSETS) go test -C e2e -run '^$$' -bench . -benchtime 1x -timeout 30m ./...
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Static checks, the import direction among them.

@@ -7,6 +7,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -47,6 +49,7 @@ func serve(t *testing.T, secrets *clientset.Clientset, settings Settings) string
 	run(t, source.Start)
 	eventually(t, "process is ready", source.Healthy)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that the end of the test cuts off
 	// Not StartTLS: it would add a certificate of its own.
 	server.Listener = tls.NewListener(server.Listener, &tls.Config{GetCertificate: source.GetCertificate})
 	server.Start()

@@ -54,6 +54,7 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 		r.tellWithdrawn(o)
 	}
 	log.FromContext(ctx).Info("Released the credential", "copies", len(o.report.Removed), "left", len(left))
+	r.writer.Forget(c.UID)
 	return pass{}, r.setFinalizer(ctx, c, controllerutil.RemoveFinalizer)
 }
 

@@ -94,15 +94,20 @@ func (g *gatherer) examine(ctx context.Context, o *observation) error {
 		Name:        o.facts.KubernetesName,
 		Fingerprint: c.Status.Fingerprint,
 	}
-	if o.problem != nil {
-		return nil
+	if o.problem == nil {
+		return g.fill(ctx, o, candidate.Secret.Data)
 	}
-	fingerprint, err := g.keyring.Fingerprint(ctx, o.wanted.Credential, candidate.Secret.Data)
+	return nil
+}
+
+// fill completes what is wanted, once the source is known to be one.
+func (g *gatherer) fill(ctx context.Context, o *observation, values map[string][]byte) error {
+	fingerprint, err := g.keyring.Fingerprint(ctx, o.wanted.Credential, values)
 	if err != nil {
 		return err
 	}
-	o.wanted = o.wanted.Fill(candidate.Secret.Data, fingerprint)
-	if definition, ok := credential.DefinitionOf(c.Spec.Type); ok {
+	o.wanted = o.wanted.Fill(values, fingerprint)
+	if definition, ok := credential.DefinitionOf(o.credential.Spec.Type); ok {
 		o.wanted.Type = definition.CopyType
 	}
 	return nil
@@ -156,7 +161,9 @@ func (g *gatherer) survey(ctx context.Context, o *observation) error {
 	return nil
 }
 
-// plan compares the projects with the copies that are there.
+// plan compares the projects with the copies that are there. OnDemand is Always
+// for as long as it is not known who uses a credential: a copy too many does less
+// harm than one that is missing.
 func (g *gatherer) plan(ctx context.Context, o *observation) error {
 	if !o.hasCopies() {
 		return nil

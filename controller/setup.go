@@ -139,6 +139,9 @@ func controllerOptions[request comparable](workers int, log logConstructor[reque
 		// (external-secrets#6053).
 		UsePriorityQueue: new(false),
 		LogConstructor:   log,
+		// Longer than any pass takes, and short enough to get over a connection that
+		// hangs.
+		ReconciliationTimeout: time.Minute,
 		// A standby follows everything, so that a new leader starts at once.
 		EnableWarmup: new(true),
 	}

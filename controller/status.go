@@ -46,26 +46,40 @@ func computeStatus(o *observation) v1alpha1.CredentialStatus {
 
 // countNamespaces fills in what is said about namespaces, in their order.
 func countNamespaces(o *observation, status *v1alpha1.CredentialStatus) {
-	var issues []v1alpha1.NamespaceIssue
 	for _, p := range o.projects {
+		if p.terminating {
+			continue
+		}
 		outcome := o.outcome(p)
+		if p.shadowedBy == nil {
+			status.Namespaces.Desired++
+		}
 		switch {
 		case p.shadowedBy != nil:
-		case p.terminating:
-			continue
 		case outcome.Exists && outcome.Current:
-			status.Namespaces.Desired++
 			status.Namespaces.Ready++
 		case outcome.Reason == v1alpha1.IssueNameTaken:
-			status.Namespaces.Desired++
 			status.TakenNamespaces = append(status.TakenNamespaces, p.namespace)
-		default:
-			status.Namespaces.Desired++
-			if !outcome.Exists {
-				status.PendingNamespaces = append(status.PendingNamespaces, p.namespace)
-			}
+		case !outcome.Exists:
+			status.PendingNamespaces = append(status.PendingNamespaces, p.namespace)
 		}
-		if outcome.Reason != "" {
+	}
+	for _, names := range []*[]string{&status.PendingNamespaces, &status.TakenNamespaces} {
+		if len(*names) > v1alpha1.MaxStatusNamespaces {
+			*names = (*names)[:v1alpha1.MaxStatusNamespaces]
+			status.Namespaces.Truncated = true
+		}
+	}
+	issues := o.issues()
+	status.IssuesTotal = int32(len(issues))
+	status.Issues = issues[:min(len(issues), v1alpha1.MaxStatusIssues)]
+}
+
+// issues returns what stands in the way, by namespace.
+func (o *observation) issues() []v1alpha1.NamespaceIssue {
+	var issues []v1alpha1.NamespaceIssue
+	for _, p := range o.projects {
+		if outcome := o.outcome(p); outcome.Reason != "" && !p.terminating {
 			issues = append(issues, v1alpha1.NamespaceIssue{Namespace: p.namespace, Reason: outcome.Reason, Message: outcome.Message})
 		}
 	}
@@ -76,14 +90,7 @@ func countNamespaces(o *observation, status *v1alpha1.CredentialStatus) {
 		}
 	}
 	slices.SortStableFunc(issues, func(a, b v1alpha1.NamespaceIssue) int { return cmp.Compare(a.Namespace, b.Namespace) })
-	status.IssuesTotal = int32(len(issues))
-	status.Issues = issues[:min(len(issues), v1alpha1.MaxStatusIssues)]
-	for _, names := range []*[]string{&status.PendingNamespaces, &status.TakenNamespaces} {
-		if len(*names) > v1alpha1.MaxStatusNamespaces {
-			*names = (*names)[:v1alpha1.MaxStatusNamespaces]
-			status.Namespaces.Truncated = true
-		}
-	}
+	return issues
 }
 
 // outcome is how a project fares.
@@ -91,7 +98,7 @@ func (o *observation) outcome(p project) copies.Outcome {
 	switch {
 	case p.shadowedBy != nil:
 		return copies.Outcome{Reason: v1alpha1.IssueShadowed,
-			Message: fmt.Sprintf("the narrower credential %s has the same name and is used here instead", p.shadowedBy)}
+			Message: fmt.Sprintf("credential %s has the same name and is used here instead", p.shadowedBy)}
 	case !o.hasCopies():
 		valid := o.problem == nil
 		return copies.Outcome{Exists: valid, Current: valid}

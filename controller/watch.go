@@ -4,6 +4,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -155,6 +156,9 @@ func (s *feedSource[request]) WaitForSync(ctx context.Context) error {
 	err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(context.Context) (bool, error) {
 		return s.feed.Synced(), nil
 	})
+	if errors.Is(ctx.Err(), context.Canceled) { // the process is stopping
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("waiting for the catalog: %w", err)
 	}

@@ -45,6 +45,8 @@ type world struct {
 	// sent are the requests of the running controllers.
 	sent *requests
 	stop func()
+	// nudges counts the events that were brought about.
+	nudges int
 }
 
 func newWorld(t *testing.T) *world {

@@ -4,6 +4,9 @@ package injector
 
 import (
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/credence-dev/credence/injector/annotation"
 )
@@ -14,10 +17,14 @@ type Refusal struct {
 	// Annotation is the key that asked for what cannot be had; empty where the
 	// document itself is at fault.
 	Annotation string
-	// Problem says what is wrong, and what was probably meant.
+	// Problem says what is wrong, and what was probably meant: one line of at most
+	// 1000 bytes.
 	Problem string
 	// Kind says what may help.
 	Kind RefusalKind
+	// Pointer is where in the document the fault is, as a JSON pointer; empty where
+	// it is the document as a whole, or an annotation.
+	Pointer string
 }
 
 // RefusalKind says what may help against a refusal.
@@ -38,13 +45,35 @@ func (r *Refusal) Error() string {
 	if r.Annotation == "" {
 		return r.Problem
 	}
-	return "annotation " + r.Annotation + ": " + r.Problem
+	return (&annotation.Error{Annotation: r.Annotation, Problem: r.Problem}).Error()
 }
 
+// maxProblem bounds the length of a Problem, in bytes.
+const maxProblem = 1000
+
 func refuse(key, format string, args ...any) *Refusal {
-	return &Refusal{Annotation: key, Problem: fmt.Sprintf(format, args...)}
+	return &Refusal{Annotation: key, Problem: oneLine(fmt.Sprintf(format, args...), maxProblem)}
 }
 
 func malformed(err *annotation.Error) *Refusal {
-	return &Refusal{Annotation: err.Annotation, Problem: err.Problem}
+	return &Refusal{Annotation: err.Annotation, Problem: oneLine(err.Problem, maxProblem)}
+}
+
+// oneLine keeps a message to one line of at most so many bytes: parts of it come
+// from documents that nobody has validated yet.
+func oneLine(text string, length int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+	if len(text) <= length {
+		return text
+	}
+	end := length - len("…")
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
 }

@@ -5,7 +5,6 @@ package injector
 import (
 	"fmt"
 	"slices"
-	"unicode/utf8"
 )
 
 // Bounds of what a client is shown. The API server cuts longer warnings itself,
@@ -22,14 +21,7 @@ type warnings struct {
 }
 
 func (w *warnings) add(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if len(text) > maxWarningLength {
-		end := maxWarningLength - len("…")
-		for !utf8.RuneStart(text[end]) {
-			end--
-		}
-		text = text[:end] + "…"
-	}
+	text := oneLine(fmt.Sprintf(format, args...), maxWarningLength)
 	switch {
 	case slices.Contains(w.list, text):
 	case len(w.list) < maxWarnings:

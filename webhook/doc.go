@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package webhook is the admission plumbing: it reads reviews, asks the injector,
-// and answers. One file for each entry of the webhook configuration: annotated.go
-// and pullsecrets.go.
+// and answers. The decision about pods, which two entries of the webhook
+// configuration share, is in pods.go.
 //
 // What a pod gets is decided in package injector. This package owns what
 // surrounds the decision: limits, waiting for a credential that was created a

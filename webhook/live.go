@@ -4,6 +4,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,13 +13,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/feed"
-	"github.com/credence-dev/credence/injector"
 )
 
 // Limits of live reads. They are for what was created a moment ago; a flood of
@@ -27,121 +28,129 @@ const (
 	liveTimeout    = time.Second
 	liveAbsentKept = 2 * time.Second
 	liveAtOnce     = 20
-	liveAbsentMax  = 4096 // names remembered as absent
+	liveAbsentMax  = 4096 // questions remembered as answered with no
 )
 
-// liveReader reads namespaces and credentials that the caches do not know.
+// liveReader reads what the caches do not know.
 type liveReader struct {
 	known   *catalog.Catalog
 	reader  client.Reader
 	metrics *metrics
+	clock   clock.Clock
 
 	flights singleflight.Group
 	slots   *semaphore.Weighted
-	absent  *utilcache.LRUExpireCache
+	absent  *utilcache.LRUExpireCache // of question
 }
 
-func newLiveReader(known *catalog.Catalog, reader client.Reader, metrics *metrics, clock utilcache.Clock) *liveReader {
+// question is what a pod's namespace asks: for the credential of a name, or with
+// no name, whether it is a project.
+//
+// What is remembered is that the answer was no, and not why. If only objects that
+// do not exist were remembered, one that exists and is not for this namespace
+// would be read each time, and the time it takes would tell.
+type question struct {
+	namespace, name string
+}
+
+func newLiveReader(known *catalog.Catalog, reader client.Reader, metrics *metrics, clock clock.Clock) *liveReader {
 	return &liveReader{
-		known: known, reader: reader, metrics: metrics,
+		known: known, reader: reader, metrics: metrics, clock: clock,
 		slots:  semaphore.NewWeighted(liveAtOnce),
 		absent: utilcache.NewLRUExpireCacheWithClock(liveAbsentMax, clock),
 	}
 }
 
-// read looks up what a pod needs and the catalog lacks: its namespace, and the
-// credentials that it names. It returns nil where nothing new was found. An error
-// means that the answer is not known.
-func (l *liveReader) read(ctx context.Context, namespace string, pod *injector.Pod) (*overlay, error) {
-	found := &overlay{Catalog: l.known}
-	place, _ := l.known.Place(namespace)
-	if !place.IsProject() {
-		live, err := l.namespace(ctx, namespace)
-		if err != nil || live == nil {
-			return nil, err
-		}
-		if place = *live; !place.IsProject() {
-			return nil, nil
-		}
-		found.place = live
-	}
-	for _, name := range pod.CredentialNames() {
-		if _, ok := l.known.Lookup(place, name); ok {
-			continue
-		}
-		for _, home := range append([]string{namespace}, l.known.Homes(place)...) {
-			entry, err := l.credential(ctx, types.NamespacedName{Namespace: home, Name: name})
-			if err != nil {
-				return nil, err
-			}
-			if entry != nil {
-				found.entries = append(found.entries, entry)
-			}
-		}
-	}
-	if found.place == nil && len(found.entries) == 0 {
+// place reads what a namespace is, nil if it is no project.
+func (l *liveReader) place(ctx context.Context, until time.Time, namespace string) (*credential.Place, error) {
+	asked := question{namespace: namespace}
+	if _, absent := l.absent.Get(asked); absent {
 		return nil, nil
 	}
-	return found, nil
-}
-
-func (l *liveReader) namespace(ctx context.Context, name string) (*credential.Place, error) {
-	object := feed.Namespace()
-	found, err := l.get(ctx, types.NamespacedName{Name: name}, object)
-	if err != nil || !found {
+	object, err := l.get(ctx, until, types.NamespacedName{Name: namespace}, feed.Namespace())
+	if err != nil {
 		return nil, err
 	}
-	place := l.known.Layout().Place(name, object.Labels)
-	return &place, nil
-}
-
-func (l *liveReader) credential(ctx context.Context, key types.NamespacedName) (*catalog.Entry, error) {
-	object := &v1alpha1.Credential{}
-	found, err := l.get(ctx, key, object)
-	if err != nil || !found {
-		return nil, err
+	if object != nil {
+		if place := l.known.Layout().Place(namespace, object.GetLabels()); place.IsProject() {
+			return &place, nil
+		}
 	}
-	return catalog.NewEntry(object), nil
+	l.absent.Add(asked, struct{}{}, liveAbsentKept)
+	return nil, nil
 }
 
-// get reads one object, once for all who ask at the same time, into the object of
-// each of them.
-func (l *liveReader) get(ctx context.Context, key types.NamespacedName, into client.Object) (found bool, err error) {
-	flight := fmt.Sprintf("%T %s", into, key)
-	if _, absent := l.absent.Get(flight); absent {
-		return false, nil
+// visible reads the credential that a name means in a project, nil if there is
+// none: the narrowest of those that cover the project.
+func (l *liveReader) visible(ctx context.Context, until time.Time, project credential.Place, name string) (*catalog.Entry, error) {
+	asked := question{namespace: project.Namespace, name: name}
+	if _, absent := l.absent.Get(asked); absent {
+		return nil, nil
+	}
+	for _, namespace := range append([]string{project.Namespace}, l.known.Homes(project)...) {
+		object, err := l.get(ctx, until, types.NamespacedName{Namespace: namespace, Name: name}, &v1alpha1.Credential{})
+		if err != nil {
+			return nil, err
+		}
+		if object == nil {
+			continue
+		}
+		home := project
+		if namespace != project.Namespace {
+			home, _ = l.known.Place(namespace)
+		}
+		if entry := catalog.NewEntry(object.(*v1alpha1.Credential)); credential.Covers(entry.Scope, home, project) {
+			return entry, nil
+		}
+	}
+	l.absent.Add(asked, struct{}{}, liveAbsentKept)
+	return nil, nil
+}
+
+// get reads one object, once for all who ask at the same time: they share it, and
+// must not change it. It is nil if there is none.
+func (l *liveReader) get(ctx context.Context, until time.Time, key types.NamespacedName, empty client.Object) (client.Object, error) {
+	if l.clock.Now().After(until) {
+		return nil, errors.New("too late to begin reading")
 	}
 	// The read outlives the request that began it: others wait for it too.
-	result := l.flights.DoChan(flight, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), liveTimeout)
-		defer cancel()
-		if err := l.slots.Acquire(ctx, 1); err != nil {
-			l.metrics.liveRead("busy")
-			return nil, fmt.Errorf("%d live reads are under way: %w", liveAtOnce, err)
-		}
-		defer l.slots.Release(1)
-		object := into.DeepCopyObject().(client.Object)
-		err := l.reader.Get(ctx, key, object)
-		switch {
-		case apierrors.IsNotFound(err):
-			l.metrics.liveRead("absent")
-			l.absent.Add(flight, struct{}{}, liveAbsentKept)
-			return nil, nil
-		case err != nil:
-			l.metrics.liveRead("error")
-			return nil, fmt.Errorf("reading %s: %w", key, err)
-		}
-		l.metrics.liveRead("found")
-		return object, nil
-	})
+	flight := fmt.Sprintf("%T %s %s", empty, empty.GetObjectKind().GroupVersionKind(), key)
+	result := l.flights.DoChan(flight, func() (any, error) { return l.read(context.WithoutCancel(ctx), key, empty) })
 	select {
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return nil, ctx.Err()
 	case r := <-result:
 		if r.Err != nil || r.Val == nil {
-			return false, r.Err
+			return nil, r.Err
 		}
-		copyInto(r.Val.(client.Object), into)
-		return true, nil
+		return r.Val.(client.Object), nil
 	}
+}
+
+// read makes the API call. A panic is an error here: it would be in a goroutine
+// of its own, and end the process.
+func (l *liveReader) read(ctx context.Context, key types.NamespacedName, into client.Object) (found any, err error) {
+	outcome := "error"
+	defer func() {
+		if r := recover(); r != nil {
+			found, err = nil, fmt.Errorf("reading %s: %w", key, panicError(r))
+		}
+		l.metrics.liveRead(outcome)
+	}()
+	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
+	defer cancel()
+	if err := l.slots.Acquire(ctx, 1); err != nil {
+		outcome = "busy"
+		return nil, fmt.Errorf("%d live reads are under way: %w", liveAtOnce, err)
+	}
+	defer l.slots.Release(1)
+	switch err := l.reader.Get(ctx, key, into); {
+	case apierrors.IsNotFound(err):
+		outcome = "absent"
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading %s: %w", key, err)
+	}
+	outcome = "found"
+	return into, nil
 }

@@ -13,9 +13,15 @@ const (
 	outcomeInjected  outcome = "injected"
 	outcomeUnchanged outcome = "unchanged"
 	outcomeRefused   outcome = "refused"
-	outcomeNotReady  outcome = "not_ready"
-	outcomeError     outcome = "error"
+	// outcomeNotReady: something could not be known or used yet, and trying again
+	// helps.
+	outcomeNotReady outcome = "not_ready"
+	// outcomeError: what came is not what this entry is for.
+	outcomeError outcome = "error"
+	outcomePanic outcome = "panic"
 )
+
+var outcomes = []outcome{outcomeInjected, outcomeUnchanged, outcomeRefused, outcomeNotReady, outcomeError, outcomePanic}
 
 // metrics are the counters of the webhook process. Their labels are bounded.
 // Durations are those of controller-runtime's webhook server.
@@ -43,8 +49,13 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) decided(entry string, result outcome) {
-	m.decisions.WithLabelValues(entry, string(result)).Inc()
+// of returns the counters of one entry, which are at 0 from the start.
+func (m *metrics) of(entry string) map[outcome]prometheus.Counter {
+	counters := make(map[outcome]prometheus.Counter, len(outcomes))
+	for _, o := range outcomes {
+		counters[o] = m.decisions.WithLabelValues(entry, string(o))
+	}
+	return counters
 }
 
 func (m *metrics) liveRead(result string) {

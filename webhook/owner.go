@@ -6,7 +6,6 @@ import (
 	"context"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,7 +14,7 @@ import (
 )
 
 // maxOwners bounds the way from a pod to its top-level owner. The longest built-in
-// one is CronJob, Job, Pod.
+// one is Pod, Job, CronJob.
 const maxOwners = 4
 
 // builtInOwners are the kinds that the service account may read.
@@ -27,40 +26,49 @@ var builtInOwners = map[string]bool{
 // ownerReader finds out how old the workload of a pod is. It is asked only while a
 // credential is being deleted, and reads live.
 type ownerReader struct {
-	reader client.Reader
+	live *liveReader
 }
 
 // since returns when the pod's top-level owner was created, and false for a pod
 // that nothing controls. An owner reference is not believed: who writes one to an
-// object that does not exist controls the pod himself. Owners of kinds that are not
-// built in cannot be read; they count as old, because a pod that is replaced must
-// not be kept from running.
-func (o *ownerReader) since(ctx context.Context, namespace string, pod *injector.Pod) (time.Time, bool) {
+// object that does not exist controls the pod himself.
+//
+// An owner that cannot be read, because its kind is not built in or the API server
+// does not answer, counts as old, whatever is known of the objects in between: a
+// pod that is replaced must not be kept from running.
+func (o *ownerReader) since(ctx context.Context, until time.Time, namespace string, pod *injector.Pod) (time.Time, bool) {
 	reference, ok := pod.Metadata.Controller()
 	if !ok {
 		return time.Time{}, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
-	defer cancel()
-	var since time.Time
+	var below client.Object // the last that was found
 	for range maxOwners {
 		if !builtInOwners[reference.APIVersion+"/"+reference.Kind] {
-			return since, true
+			return time.Time{}, true
 		}
-		owner := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: reference.APIVersion, Kind: reference.Kind}}
-		err := o.reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: reference.Name}, owner)
-		if apierrors.IsNotFound(err) || err == nil && string(owner.UID) != reference.UID {
-			return time.Time{}, false
-		}
+		key := types.NamespacedName{Namespace: namespace, Name: reference.Name}
+		owner, err := o.live.get(ctx, until, key, &metav1.PartialObjectMetadata{
+			TypeMeta: metav1.TypeMeta{APIVersion: reference.APIVersion, Kind: reference.Kind},
+		})
 		if err != nil {
-			return since, true
+			return time.Time{}, true
 		}
-		since = owner.CreationTimestamp.Time
+		if owner == nil || string(owner.GetUID()) != reference.UID {
+			return created(below)
+		}
 		next := metav1.GetControllerOf(owner)
 		if next == nil {
-			return since, true
+			return created(owner)
 		}
+		below = owner
 		reference = injector.OwnerReference{APIVersion: next.APIVersion, Kind: next.Kind, Name: next.Name, UID: string(next.UID)}
 	}
-	return since, true
+	return time.Time{}, true
+}
+
+func created(owner client.Object) (time.Time, bool) {
+	if owner == nil {
+		return time.Time{}, false
+	}
+	return owner.GetCreationTimestamp().Time, true
 }

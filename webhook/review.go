@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -40,19 +43,36 @@ type resource struct {
 	Resource string `json:"resource"`
 }
 
-// isPodCreation says whether the request is what our entries are for. Anything
-// else comes from a configuration that is not ours.
+// isPodCreation says whether the request is what our entries are for.
 func (r *request) isPodCreation() bool {
 	return r.Resource == resource{Resource: "pods"} && r.SubResource == "" && r.Operation == string(admissionv1.Create)
 }
 
-// errNoReview is the answer to a body that is no AdmissionReview.
-var errNoReview = errors.New("the body is not an AdmissionReview of admission.k8s.io/v1")
+// what names the resource.
+func (r *request) what() string {
+	name := r.Resource.Resource
+	if r.Resource.Group != "" {
+		name += "." + r.Resource.Group
+	}
+	if r.SubResource != "" {
+		name += "/" + r.SubResource
+	}
+	return name
+}
+
+var (
+	// errNoReview is the answer to a body that is no AdmissionReview.
+	errNoReview = errors.New("the body is not an AdmissionReview of admission.k8s.io/v1 with a request")
+	errNoPod    = errors.New("not a pod: the review has no object")
+)
+
+// objectPointer is where the pod stands in a review.
+const objectPointer = "/request/object"
 
 // decodeReview reads a review. If the error is about the object alone, the request
-// is returned with it, so that it can be answered by name. Names of members are
-// not checked for standing twice: the API server writes no such object, and
-// objects from elsewhere do not come this way.
+// is returned with it, so that it can be answered. Names of members are not
+// checked for standing twice: the API server writes no such object, and objects
+// from elsewhere do not come this way.
 func decodeReview(body []byte) (*request, error) {
 	var review review
 	err := json.Unmarshal(body, &review, jsontext.AllowDuplicateNames(true))
@@ -60,70 +80,122 @@ func decodeReview(body []byte) (*request, error) {
 		review.Request == nil || review.Request.UID == "" {
 		return nil, errNoReview
 	}
-	if err != nil {
-		return review.Request, fmt.Errorf("not a pod: %w", injector.DecodeError(err))
+	if err == nil {
+		return review.Request, nil
 	}
-	return review.Request, nil
+	if !isAboutObject(err) {
+		return nil, fmt.Errorf("the AdmissionReview is malformed: %w", injector.DecodeError(err))
+	}
+	return review.Request, fmt.Errorf("not a pod: %w", injector.DecodeError(err))
+}
+
+// isAboutObject says whether an error is about the object of a review, and makes
+// its place one within the object.
+func isAboutObject(err error) bool {
+	var place *jsontext.Pointer
+	var semantic *json.SemanticError
+	var syntactic *jsontext.SyntacticError
+	switch {
+	case errors.As(err, &semantic):
+		place = &semantic.JSONPointer
+	case errors.As(err, &syntactic):
+		place = &syntactic.JSONPointer
+	default:
+		return false
+	}
+	within, ok := strings.CutPrefix(string(*place), objectPointer)
+	*place = jsontext.Pointer(within)
+	return ok
 }
 
 // response is what is said to one request.
 type response struct {
-	// patch is the JSON patch, empty for none.
-	patch []byte
+	// operations are the JSON patch.
+	operations []jsonpatch.Operation
 	// refusal says why not; nil admits.
-	refusal  *metav1.Status
-	warnings []string
+	refusal *metav1.Status
+	// annotation is the one that is at fault, if it is one.
+	annotation string
+	warnings   []string
 	// audit has one entry for each credential.
 	audit map[string]string
 }
 
-// refused makes a response. Code and reason tell a client whether to try again.
-func refused(code int32, reason metav1.StatusReason, message string) response {
-	return response{refusal: &metav1.Status{
-		Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message,
-	}}
+// failure makes a Status. Code and reason tell a client whether to try again.
+func failure(code int32, reason metav1.StatusReason, message string) *metav1.Status {
+	return &metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+		Status:   metav1.StatusFailure, Code: code, Reason: reason, Message: message,
+	}
 }
 
-func invalid(message string) response {
-	return refused(http.StatusForbidden, metav1.StatusReasonForbidden, message)
+// malformed refuses what is no pod.
+func malformed(err error) response {
+	return response{refusal: failure(http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())}
 }
 
-func tryAgain(message string) response {
-	return refused(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, message)
+// forbidden refuses a pod that can never be admitted as it is.
+func forbidden(refusal *injector.Refusal) response {
+	return refuse(http.StatusForbidden, metav1.StatusReasonForbidden, refusal)
 }
 
-// append writes the response as an AdmissionReview.
-func (r *response) append(out []byte, uid string) ([]byte, error) {
-	out = append(out, `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":`...)
+// tryAgain refuses a pod that may be admitted in a moment. Controllers try again
+// after any refusal, each time later; people see the word.
+//
+// It has no retryAfterSeconds on purpose: with it client-go itself would try again,
+// up to ten times, and one pod would hold a worker of a controller that has few of
+// them for half a minute. Nor is it a Timeout, after which controllers wait for a
+// pod that they believe may have been created.
+func tryAgain(refusal *injector.Refusal) response {
+	return refuse(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, refusal)
+}
+
+// maxMessage bounds what a client is told, in bytes. A refusal repeats what was
+// written, which is not validated before it comes here.
+const maxMessage = 4096
+
+func refuse(code int32, reason metav1.StatusReason, refusal *injector.Refusal) response {
+	message := refusal.Error()
+	if len(message) > maxMessage {
+		message = message[:maxMessage] + "…"
+	}
+	return response{refusal: failure(code, reason, strings.ToValidUTF8(message, "")), annotation: refusal.Annotation}
+}
+
+// write writes the response as an AdmissionReview into memory.
+func (r *response) write(memory *exchange, uid string) error {
+	out := append(memory.answer[:0], `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":`...)
 	var err error
 	if out, err = jsontext.AppendQuote(out, uid); err != nil {
-		return nil, fmt.Errorf("the request's uid: %w", err)
+		return fmt.Errorf("the request's uid: %w", err)
 	}
 	out = append(out, `,"allowed":`...)
-	if r.refusal == nil {
-		out = append(out, `true`...)
-	} else {
-		out = append(out, `false`...)
+	out = strconv.AppendBool(out, r.refusal == nil)
+	if r.refusal != nil {
 		if out, err = appendMember(out, "status", r.refusal); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if len(r.patch) > 0 {
+	if len(r.operations) > 0 {
+		if memory.patch, err = injector.AppendPatch(memory.patch[:0], r.operations); err != nil {
+			return fmt.Errorf("the patch: %w", err)
+		}
 		out = append(out, `,"patchType":"JSONPatch","patch":"`...)
-		out = base64.StdEncoding.AppendEncode(out, r.patch)
+		out = base64.StdEncoding.AppendEncode(out, memory.patch)
 		out = append(out, '"')
 	}
 	if len(r.warnings) > 0 {
 		if out, err = appendMember(out, "warnings", r.warnings); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if len(r.audit) > 0 {
 		if out, err = appendMember(out, "auditAnnotations", r.audit); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return append(out, '}', '}'), nil
+	memory.answer = append(out, '}', '}')
+	return nil
 }
 
 func appendMember(out []byte, name string, value any) ([]byte, error) {

@@ -44,15 +44,12 @@ func Register(server Registrar, options Options, wrap func(http.Handler) http.Ha
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	live := newLiveReader(options.Catalog, options.Live, metrics, options.Clock)
-	owners := &ownerReader{reader: options.Live}
-	for path, entry := range map[string]struct {
-		name   string
-		decide admitter
-	}{
-		PathAnnotated:   {"inject", &annotated{known: options.Catalog, live: live, owners: owners, clock: options.Clock}},
-		PathPullSecrets: {"pull-secrets", &pullSecrets{known: options.Catalog, live: live, owners: owners}},
-	} {
-		server.Register(path, wrap(&handler{entry: entry.name, decide: entry.decide, metrics: metrics, log: options.Log}))
+	decide := &pods{known: options.Catalog, live: live, owners: &ownerReader{live: live}, clock: options.Clock}
+	large := make(chan struct{}, largeAtOnce)
+	for path, entry := range map[string]string{PathAnnotated: "inject", PathPullSecrets: "pull-secrets"} {
+		server.Register(path, wrap(&handler{
+			entry: entry, decide: decide, decisions: metrics.of(entry), large: large, log: options.Log,
+		}))
 	}
 	return nil
 }

@@ -5,9 +5,11 @@ package v1alpha1_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +44,20 @@ type strategy interface {
 	Validate(context.Context, runtime.Object) field.ErrorList
 	PrepareForUpdate(ctx context.Context, obj, old runtime.Object)
 	ValidateUpdate(ctx context.Context, obj, old runtime.Object) field.ErrorList
+}
+
+// plurals names the kinds that have a generated CRD.
+func plurals(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../charts/credence/files/crds/credence.dev_*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no CRDs in the chart (%v)", err)
+	}
+	names := make([]string, len(files))
+	for i, file := range files {
+		names[i] = strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "credence.dev_"), ".yaml")
+	}
+	return names
 }
 
 // readCRD returns a generated CustomResourceDefinition as the API server has it,
@@ -152,7 +168,7 @@ func readDocuments(t *testing.T, file string) []*unstructured.Unstructured {
 	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
 	for {
 		document := &unstructured.Unstructured{}
-		if err := decoder.Decode(&document.Object); err == io.EOF {
+		if err := decoder.Decode(&document.Object); errors.Is(err, io.EOF) {
 			return documents
 		} else if err != nil {
 			t.Fatalf("%s: %v", file, err)

@@ -26,14 +26,16 @@ import (
 
 var update = flag.Bool("update", false, "write what is wrong with testdata/invalid into its files")
 
-// TestCRDIsAccepted asks what the API server asks when a CRD is created: is the
+// TestCRDsAreAccepted asks what the API server asks when a CRD is created: is the
 // schema structural, do the rules compile, and is their estimated cost within
 // the limits.
-func TestCRDIsAccepted(t *testing.T) {
-	crd, _ := readCRD(t, "credentials")
-	crd.Status.StoredVersions = []string{v1alpha1.GroupVersion.Version} // as the strategy sets it
-	for _, err := range validation.ValidateCustomResourceDefinition(t.Context(), crd) {
-		t.Error(err)
+func TestCRDsAreAccepted(t *testing.T) {
+	for _, plural := range plurals(t) {
+		crd, _ := readCRD(t, plural)
+		crd.Status.StoredVersions = []string{v1alpha1.GroupVersion.Version} // as the strategy sets it
+		for _, err := range validation.ValidateCustomResourceDefinition(t.Context(), crd) {
+			t.Errorf("%s: %v", plural, err)
+		}
 	}
 }
 
@@ -59,7 +61,9 @@ func TestRulesCompileOnOldestKubernetes(t *testing.T) {
 			compile(path+"[]", s.Items, false)
 		}
 	}
-	compile("", newAPIServer(t, "credentials").structural, true)
+	for _, plural := range plurals(t) {
+		compile(plural, newAPIServer(t, plural).structural, true)
+	}
 }
 
 // TestValid creates every document of testdata/valid, and updates each document

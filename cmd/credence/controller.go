@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/types"
@@ -19,24 +20,35 @@ import (
 // electionID is the name of the controller's Lease, in the install namespace.
 const electionID = "credence-controller"
 
+// controllerFlags are the flags of the controller process.
+type controllerFlags struct {
+	propagationDelay time.Duration
+}
+
+func (f *controllerFlags) add(command *cobra.Command) {
+	command.Flags().DurationVar(&f.propagationDelay, "ca-propagation-delay", certs.DefaultPropagationDelay,
+		"how long a new CA is published before it signs: the time that every API server is given to notice")
+}
+
 // newControllerCommand makes "credence controller": propagation, status and
 // certificates.
 func newControllerCommand() *cobra.Command {
-	process := newProcess()
+	process, flags := newProcess(), &controllerFlags{}
 	command := &cobra.Command{
 		Use:   "controller",
 		Short: "Keep the copies, the status of credentials and the certificates",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runController(cmd.Context(), process)
+			return runController(cmd.Context(), process, flags)
 		},
 	}
 	process.addFlags(command)
+	flags.add(command)
 	return command
 }
 
 // runController works until the context is done.
-func runController(ctx context.Context, p *process) error {
+func runController(ctx context.Context, p *process, flags *controllerFlags) error {
 	log, err := p.setupLogging()
 	if err != nil {
 		return err
@@ -66,7 +78,10 @@ func runController(ctx context.Context, p *process) error {
 	if err := controller.Setup(ctx, mgr, controller.Options{Catalog: known, Feed: following}); err != nil {
 		return err
 	}
-	rotator := &certs.Rotator{Secret: types.NamespacedName{Namespace: p.layout.InstallNamespace, Name: webhookCASecret}}
+	rotator := &certs.Rotator{
+		Secret:   types.NamespacedName{Namespace: p.layout.InstallNamespace, Name: webhookCASecret},
+		Settings: certs.Settings{CommonName: "credence-webhook-ca", PropagationDelay: flags.propagationDelay},
+	}
 	if err := certs.Setup(mgr, secrets, rotator, &certs.Publisher{}); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package copies
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -60,36 +61,30 @@ type Situation struct {
 // Plan compares what is desired with what is there. It has one step for every
 // desired namespace and every copy that is not to be there, sorted by namespace.
 func Plan(s Situation) []Step {
-	desired, retained := set(s.Desired), set(s.Retained)
+	missing, retained := set(s.Desired), set(s.Retained)
 	steps := make([]Step, 0, len(s.Desired))
-	done := make(map[string]bool, len(s.Desired))
 	for _, existing := range s.Existing {
-		named := existing.Name == s.Wanted.Name
-		switch {
-		case named && desired[existing.Namespace]:
-			steps = append(steps, Step{Action: s.Wanted.refresh(existing), Namespace: existing.Namespace, Copy: existing})
-			done[existing.Namespace] = true
+		step := Step{Action: Remove, Namespace: existing.Namespace, Copy: existing}
+		switch named := existing.Name == s.Wanted.Name; {
 		case named && retained[existing.Namespace]:
-		default:
-			steps = append(steps, Step{Action: Remove, Namespace: existing.Namespace, Copy: existing})
+			continue
+		case named && missing[existing.Namespace]:
+			step.Action = s.Wanted.refresh(existing)
+			delete(missing, existing.Namespace)
 		}
+		steps = append(steps, step)
 	}
 	for _, other := range s.Others {
-		if desired[other.Namespace] && !done[other.Namespace] {
+		if missing[other.Namespace] {
 			steps = append(steps, Step{Action: Wait, Namespace: other.Namespace, Copy: other})
-			done[other.Namespace] = true
+			delete(missing, other.Namespace)
 		}
 	}
-	for namespace := range desired {
-		if !done[namespace] {
-			steps = append(steps, Step{Action: s.Wanted.create(), Namespace: namespace})
-		}
+	for namespace := range missing {
+		steps = append(steps, Step{Action: s.Wanted.create(), Namespace: namespace})
 	}
 	slices.SortFunc(steps, func(a, b Step) int {
-		if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Copy.Name, b.Copy.Name)
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Copy.Name, b.Copy.Name))
 	})
 	return steps
 }

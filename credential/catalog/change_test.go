@@ -124,60 +124,54 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-// TestChurn has 250 short-lived namespaces come and go, with credentials and
-// homes of their own, while others ask (failure mode 29). Run with -race.
+// TestChurn has 250 short-lived namespaces come and go at once, with credentials
+// and homes of their own, each asking after every step (failure mode 29). Run
+// with -race.
 func TestChurn(t *testing.T) {
-	const namespaces, rounds = 250, 8
+	const namespaces, rounds, departments = 250, 3, 7
 	c := company()
 	c.Set(entry(system, "shared", cluster, login("quay.io")))
 	stays := place(t, c, "team-a")
-	done := make(chan struct{})
-	var readers, writers sync.WaitGroup
-	for range 4 {
-		readers.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				asked, _ := c.Place(fmt.Sprintf("churn-%d", i%namespaces))
-				c.Lookup(asked, "mine")
-				c.Visible(asked)
-				c.PullCandidates(asked, func(e *catalog.Entry) { e.Pending(asked.Namespace) })
-				c.Homes(asked)
-				c.Changed()
-				if i%64 == 0 {
-					c.Reach(cluster, system)
-				}
-				if found, ok := c.Lookup(stays, "shared"); !ok || found.Namespace != system {
-					t.Error("what stays is lost for a moment")
-					return
-				}
-			}
-		})
+	ask := func(namespace string) {
+		asked, _ := c.Place(namespace)
+		c.Lookup(asked, "mine")
+		c.Visible(asked)
+		c.PullCandidates(asked, func(e *catalog.Entry) { e.Pending(asked.Namespace) })
+		c.Homes(asked)
+		c.Changed()
+		if found, ok := c.Lookup(stays, "shared"); !ok || found.Namespace != system {
+			t.Error("what stays is lost for a moment")
+		}
 	}
+	var churn sync.WaitGroup
 	for n := range namespaces {
-		writers.Go(func() {
-			namespace, id := fmt.Sprintf("churn-%d", n), fmt.Sprintf("d%d", n%7)
+		churn.Go(func() {
+			namespace, id := fmt.Sprintf("churn-%d", n), fmt.Sprintf("d%d", n%departments)
+			neighbour := fmt.Sprintf("churn-%d", (n+departments)%namespaces)
 			for range rounds {
-				c.SetNamespace(namespace, map[string]string{v1alpha1.LabelProject: namespace, v1alpha1.LabelDepartment: id})
-				c.Set(entry(namespace, "mine", project, login("ghcr.io")))
-				c.SetNamespace(namespace, map[string]string{v1alpha1.LabelDepartmentHome: id})
-				c.Set(entry(namespace, "lab", department(id), login("quay.io")))
-				c.Remove(types.NamespacedName{Namespace: namespace, Name: "mine"})
-				c.RemoveNamespace(namespace)
-				c.Remove(types.NamespacedName{Namespace: namespace, Name: "lab"})
+				for _, step := range []func(){
+					func() {
+						c.SetNamespace(namespace, map[string]string{v1alpha1.LabelProject: namespace, v1alpha1.LabelDepartment: id})
+					},
+					func() { c.Set(entry(namespace, "mine", project, login("ghcr.io"))) },
+					func() { c.SetNamespace(namespace, map[string]string{v1alpha1.LabelDepartmentHome: id}) },
+					func() { c.Set(entry(namespace, "lab", department(id), login("quay.io"))) },
+					func() { c.Remove(types.NamespacedName{Namespace: namespace, Name: "mine"}) },
+					func() { c.RemoveNamespace(namespace) },
+					func() { c.Remove(types.NamespacedName{Namespace: namespace, Name: "lab"}) },
+				} {
+					step()
+					ask(neighbour)
+				}
+				c.Reach(cluster, system)
 			}
 		})
 	}
-	writers.Wait()
-	close(done)
-	readers.Wait()
+	churn.Wait()
 	if got := c.Reach(cluster, system); len(got) != 4 {
 		t.Errorf("projects left: %v", got)
 	}
-	for n := range 7 {
+	for n := range departments {
 		if homes := c.Homes(credential.Place{Project: "p", Department: fmt.Sprintf("d%d", n)}); len(homes) != 1 {
 			t.Errorf("homes left of department d%d: %v", n, homes)
 		}

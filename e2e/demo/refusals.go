@@ -4,12 +4,9 @@ package demo
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"text/tabwriter"
-
-	"fmt"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 )
@@ -32,7 +29,7 @@ func (d *Demo) showRefusals(ctx context.Context) (wrong int, err error) {
 		for key, value := range pod.GetAnnotations() {
 			d.say("    asks  %s: %s", key, value)
 		}
-		err := d.client.Create(ctx, pod)
+		err := d.Client().Create(ctx, pod)
 		if err == nil {
 			d.say("    NOT AS EXPECTED: it was admitted")
 			wrong++
@@ -51,10 +48,10 @@ func (d *Demo) showRefusals(ctx context.Context) (wrong int, err error) {
 // showCredentials prints the credentials as kubectl get would.
 func (d *Demo) showCredentials(ctx context.Context) error {
 	credentials := &v1alpha1.CredentialList{}
-	if err := d.client.List(ctx, credentials, client.UnsafeDisableDeepCopy); err != nil {
+	if err := d.Client().List(ctx, credentials); err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(d.options.Out, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "    NAME\tTYPE\tSCOPE\tIN\tSTATE\tNAMESPACES")
 	for _, c := range credentials.Items {
 		scope := string(c.Spec.Scope.Level)

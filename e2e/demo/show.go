@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/credence-dev/credence/e2e/local"
 	"github.com/credence-dev/credence/injector/annotation"
 )
 
@@ -93,9 +94,9 @@ func (d *Demo) Run(ctx context.Context) error {
 // show waits for a workload's pod and prints it before and after.
 func (d *Demo) show(ctx context.Context, s story) (right bool, err error) {
 	var pod *corev1.Pod
-	err = poll(ctx, "the pod of "+s.owner, func(ctx context.Context) (bool, error) {
+	err = local.Poll(ctx, "the pod of "+s.owner, func(ctx context.Context) (bool, error) {
 		pods := &corev1.PodList{}
-		if err := d.client.List(ctx, pods, client.InNamespace(s.namespace)); err != nil {
+		if err := d.Client().List(ctx, pods, client.InNamespace(s.namespace)); err != nil {
 			return false, err
 		}
 		at := slices.IndexFunc(pods.Items, func(p corev1.Pod) bool { return strings.HasPrefix(p.Name, s.owner) })

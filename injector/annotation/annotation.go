@@ -9,7 +9,9 @@ package annotation
 
 import (
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 )
@@ -87,4 +89,31 @@ type Error struct {
 }
 
 // Error returns one sentence.
-func (e *Error) Error() string { return "annotation " + e.Annotation + ": " + e.Problem }
+func (e *Error) Error() string { return "annotation " + showKey(e.Annotation) + ": " + e.Problem }
+
+// maxKey is the longest key that the API server takes: a domain, "/", a name.
+const maxKey = 253 + 1 + 63
+
+// showKey returns a key as it is, unless it is one that only an unvalidated
+// document can hold.
+func showKey(key string) string {
+	if len(key) <= maxKey && !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return key
+	}
+	return Quote(key)
+}
+
+// maxQuoted bounds how much of what somebody wrote is repeated in a message.
+const maxQuoted = 80
+
+// Quote quotes what somebody wrote, cut to a length that a sentence can hold.
+func Quote(text string) string {
+	if len(text) <= maxQuoted {
+		return strconv.QuoteToGraphic(text)
+	}
+	end := maxQuoted
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return strconv.QuoteToGraphic(text[:end] + "…")
+}

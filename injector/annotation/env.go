@@ -4,6 +4,7 @@ package annotation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -12,7 +13,7 @@ import (
 // addEnv reads "<credential>/<key or role>[;containers=a,b]".
 func (w *Wanted) addEnv(key, variable, value string) *Error {
 	if problems := validation.IsRelaxedEnvVarName(variable); len(problems) > 0 {
-		return &Error{key, fmt.Sprintf("%q cannot be the name of an environment variable: %s", variable, problems[0])}
+		return &Error{key, fmt.Sprintf("%s cannot be the name of an environment variable: %s", Quote(variable), problems[0])}
 	}
 	reference, options, err := parseOptions(key, value, optionContainers)
 	if err != nil {
@@ -20,7 +21,7 @@ func (w *Wanted) addEnv(key, variable, value string) *Error {
 	}
 	name, secretKey, ok := strings.Cut(reference, "/")
 	if !ok || name == "" || secretKey == "" {
-		return &Error{key, fmt.Sprintf("the value must be <credential>/<key or role>, not %q", reference)}
+		return &Error{key, fmt.Sprintf("the value must be <credential>/<key or role>, not %s", Quote(reference))}
 	}
 	if err := checkCredentialName(key, name); err != nil {
 		return err
@@ -38,7 +39,7 @@ func (w *Wanted) addEnv(key, variable, value string) *Error {
 	return nil
 }
 
-// addEnvLines reads lines of "<VAR>=<credential>/<key or role>".
+// addEnvLines reads lines of "<VAR>=<credential>/<key or role>[;containers=a,b]".
 func (w *Wanted) addEnvLines(key, value string) *Error {
 	if strings.TrimSpace(value) == "" {
 		return &Error{key, "the value is empty; it must have at least one line <VAR>=<credential>/<key or role>"}
@@ -50,7 +51,7 @@ func (w *Wanted) addEnvLines(key, value string) *Error {
 		}
 		variable, reference, ok := strings.Cut(line, "=")
 		if !ok {
-			return &Error{key, fmt.Sprintf("line %d must be <VAR>=<credential>/<key or role>, not %q", number+1, line)}
+			return &Error{key, fmt.Sprintf("line %d must be <VAR>=<credential>/<key or role>, not %s", number+1, Quote(line))}
 		}
 		if err := w.addEnv(key, strings.TrimSpace(variable), strings.TrimSpace(reference)); err != nil {
 			return &Error{key, fmt.Sprintf("line %d: %s", number+1, err.Problem)}
@@ -61,7 +62,7 @@ func (w *Wanted) addEnvLines(key, value string) *Error {
 
 func checkKey(key, secretKey string) *Error {
 	if len(validation.IsConfigMapKey(secretKey)) > 0 {
-		return &Error{key, fmt.Sprintf("%q cannot be a key of a Secret, which is made of letters, digits, '-', '_' and '.'", secretKey)}
+		return &Error{key, Quote(secretKey) + " cannot be a key of a Secret, which is made of letters, digits, '-', '_' and '.'"}
 	}
 	return nil
 }
@@ -82,8 +83,8 @@ func parseOptions(key, value string, allowed ...string) (reference string, optio
 		option, rest, more = strings.Cut(rest, ";")
 		name, argument, ok := strings.Cut(option, "=")
 		name, argument = strings.TrimSpace(name), strings.TrimSpace(argument)
-		if !isOneOf(name, allowed) {
-			return "", nil, &Error{key, fmt.Sprintf("option %q is unknown (options: %s)%s", name, strings.Join(allowed, ", "), Nearest(name, allowed))}
+		if !slices.Contains(allowed, name) {
+			return "", nil, &Error{key, fmt.Sprintf("option %s is unknown (options: %s)%s", Quote(name), strings.Join(allowed, ", "), Nearest(name, allowed))}
 		}
 		if !ok || argument == "" {
 			return "", nil, &Error{key, fmt.Sprintf("option %q has no value", name)}
@@ -97,13 +98,4 @@ func parseOptions(key, value string, allowed ...string) (reference string, optio
 		options[name] = argument
 	}
 	return reference, options, nil
-}
-
-func isOneOf(name string, names []string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }

@@ -3,11 +3,13 @@
 package annotation
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // reserved are paths that Kubernetes and the kernel need, with all below them.
@@ -26,7 +28,7 @@ func (w *Wanted) addMount(key, value string) *Error {
 	name, mountPath, ok := strings.Cut(reference, ":")
 	name, mountPath = strings.TrimSpace(name), strings.TrimSpace(mountPath)
 	if !ok || name == "" || mountPath == "" {
-		return &Error{key, fmt.Sprintf("the value must be <credential>:<absolute path>, not %q", reference)}
+		return &Error{key, fmt.Sprintf("the value must be <credential>:<absolute path>, not %s", Quote(reference))}
 	}
 	if err := checkCredentialName(key, name); err != nil {
 		return err
@@ -67,24 +69,24 @@ func (m *Mount) addOptions(options map[string]string) (err *Error) {
 func CleanMountPath(mountPath string) (clean, problem string) {
 	switch {
 	case !path.IsAbs(mountPath):
-		return "", fmt.Sprintf("mount path %q must be absolute", mountPath)
+		return "", fmt.Sprintf("mount path %s must be absolute", Quote(mountPath))
 	case slices.Contains(strings.Split(mountPath, "/"), ".."):
-		return "", fmt.Sprintf("mount path %q must not contain '..'", mountPath)
+		return "", fmt.Sprintf("mount path %s must not contain '..'", Quote(mountPath))
 	case strings.Contains(mountPath, ":"):
-		return "", fmt.Sprintf("mount path %q must not contain ':'", mountPath)
-	case strings.ContainsFunc(mountPath, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return "", fmt.Sprintf("mount path %q must not contain control characters", mountPath)
+		return "", fmt.Sprintf("mount path %s must not contain ':'", Quote(mountPath))
+	case strings.ContainsFunc(mountPath, unicode.IsControl):
+		return "", fmt.Sprintf("mount path %s must not contain control characters", Quote(mountPath))
 	}
 	clean = path.Clean(mountPath)
 	if clean == "/" {
-		return "", fmt.Sprintf("mount path %q is reserved: it is the whole file system", mountPath)
+		return "", fmt.Sprintf("mount path %s is reserved: it is the whole file system", Quote(mountPath))
 	}
 	for _, r := range reserved {
 		if clean == r || Below(clean, r) {
-			return "", fmt.Sprintf("mount path %q is reserved: the container needs %s", mountPath, r)
+			return "", fmt.Sprintf("mount path %s is reserved: the container needs %s", Quote(mountPath), r)
 		}
 		if Below(r, clean) {
-			return "", fmt.Sprintf("mount path %q is reserved: it would hide %s", mountPath, r)
+			return "", fmt.Sprintf("mount path %s is reserved: it would hide %s", Quote(mountPath), r)
 		}
 	}
 	return clean, ""
@@ -97,11 +99,11 @@ func Below(child, parent string) bool {
 
 func parseMode(key, mode string) (*int32, *Error) {
 	value, err := strconv.ParseUint(mode, 8, 32)
-	if err != nil {
-		return nil, &Error{key, fmt.Sprintf("mode %q must be an octal number such as 0440", mode)}
-	}
-	if value > maxMode {
-		return nil, &Error{key, fmt.Sprintf("mode %q is out of range: it must be between 0000 and 0777", mode)}
+	switch {
+	case errors.Is(err, strconv.ErrRange), err == nil && value > maxMode:
+		return nil, &Error{key, fmt.Sprintf("mode %s is out of range: it must be between 0000 and 0777", Quote(mode))}
+	case err != nil:
+		return nil, &Error{key, fmt.Sprintf("mode %s must be an octal number such as 0440", Quote(mode))}
 	}
 	result := int32(value)
 	return &result, nil
@@ -129,7 +131,7 @@ func parseItems(key, value string) ([]Item, *Error) {
 		file = path.Clean(file)
 		for _, other := range items {
 			if other.File == file || Below(file, other.File) || Below(other.File, file) {
-				return nil, &Error{key, fmt.Sprintf("keys %q and %q want the same file %q", other.Key, secretKey, file)}
+				return nil, &Error{key, fmt.Sprintf("keys %s and %s want the same file %s", Quote(other.Key), Quote(secretKey), Quote(file))}
 			}
 		}
 		items = append(items, Item{Key: secretKey, File: file})
@@ -143,13 +145,13 @@ func checkFile(file string) string {
 	case file == "":
 		return "a file has no name"
 	case path.IsAbs(file):
-		return fmt.Sprintf("file %q must be a relative path", file)
+		return fmt.Sprintf("file %s must be a relative path", Quote(file))
 	case slices.Contains(strings.Split(file, "/"), "..") || strings.HasPrefix(file, ".."):
-		return fmt.Sprintf("file %q must not contain or begin with '..'", file)
+		return fmt.Sprintf("file %s must not contain or begin with '..'", Quote(file))
 	case path.Clean(file) == ".":
-		return fmt.Sprintf("file %q is a directory", file)
-	case strings.Contains(file, ":"):
-		return fmt.Sprintf("file %q must not contain ':'", file)
+		return fmt.Sprintf("file %s is a directory", Quote(file))
+	case strings.ContainsFunc(file, unicode.IsControl):
+		return fmt.Sprintf("file %s must not contain control characters", Quote(file))
 	}
 	return ""
 }

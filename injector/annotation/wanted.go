@@ -4,7 +4,6 @@ package annotation
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -117,6 +116,8 @@ func (w *Wanted) CredentialNames() []string {
 // add reads one annotation.
 func (w *Wanted) add(key, value string) *Error {
 	switch {
+	case key == v1alpha1.AnnotationEnvPrefix, key == v1alpha1.AnnotationMountPrefix:
+		return &Error{key, "a name must follow the domain"}
 	case strings.HasPrefix(key, v1alpha1.AnnotationEnvPrefix):
 		return w.addEnv(key, key[len(v1alpha1.AnnotationEnvPrefix):], value)
 	case strings.HasPrefix(key, v1alpha1.AnnotationMountPrefix):
@@ -146,7 +147,7 @@ func parseInject(value string) (off bool, err *Error) {
 	case "true":
 		return false, nil
 	}
-	return false, &Error{v1alpha1.AnnotationInject, fmt.Sprintf(`the value must be "false" or "true", not %q`, value)}
+	return false, &Error{v1alpha1.AnnotationInject, fmt.Sprintf(`the value must be "false" or "true", not %s`, Quote(value))}
 }
 
 func (w *Wanted) addNamed(key, value string) *Error {
@@ -168,13 +169,14 @@ func (w *Wanted) addNamed(key, value string) *Error {
 func unknown(key string) *Error {
 	domain, name, _ := strings.Cut(key, "/")
 	if lower := strings.ToLower(domain); lower != domain {
-		return &Error{key, fmt.Sprintf("the domain must be in lower case: %s/%s", lower, name)}
+		return &Error{key, "the domain must be in lower case: " + showKey(lower+"/"+name)}
 	}
-	switch domain + "/" {
-	case v1alpha1.AnnotationEnvPrefix, v1alpha1.AnnotationMountPrefix:
-		return &Error{key, "a name must follow the domain"}
+	known := make([]string, 0, len(fixed)+2)
+	for name, asks := range fixed {
+		if asks {
+			known = append(known, name)
+		}
 	}
-	known := slices.Collect(maps.Keys(fixed))
 	for _, prefix := range []string{v1alpha1.AnnotationEnvPrefix, v1alpha1.AnnotationMountPrefix} {
 		known = append(known, prefix+name)
 	}
@@ -182,12 +184,19 @@ func unknown(key string) *Error {
 	return &Error{key, "there is no such annotation" + Nearest(key, known)}
 }
 
+// maxItems bounds a list, because what follows compares its items with one
+// another and with the pod's containers. A Secret has no more keys either.
+const maxItems = v1alpha1.MaxStatusKeys
+
 // parseList reads "a, b". An item must not be empty.
 func parseList(key, value, what string) ([]string, *Error) {
 	if strings.TrimSpace(value) == "" {
 		return nil, &Error{key, "the value is empty; it must name at least one " + what}
 	}
 	items := strings.Split(value, ",")
+	if len(items) > maxItems {
+		return nil, &Error{key, fmt.Sprintf("the list has %d items, and at most %d are supported", len(items), maxItems)}
+	}
 	for i := range items {
 		items[i] = strings.TrimSpace(items[i])
 		if items[i] == "" {
@@ -207,7 +216,7 @@ func parseContainers(key, value string) (*Containers, *Error) {
 
 func checkCredentialName(key, name string) *Error {
 	if len(validation.IsDNS1123Label(name)) > 0 {
-		return &Error{key, fmt.Sprintf("%q cannot be the name of a credential, which is made of lower case letters, digits and '-'", name)}
+		return &Error{key, Quote(name) + " cannot be the name of a credential, which is made of lower case letters, digits and '-'"}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/credence-dev/credence/e2e/controlplane"
 	"github.com/credence-dev/credence/e2e/demo"
+	"github.com/credence-dev/credence/e2e/local"
 )
 
 func main() {
@@ -31,7 +33,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, programDir, program, dir string, oneshot bool) error {
+func run(ctx context.Context, programDir, program, dir string, oneshot bool) (err error) {
 	programs, err := controlplane.Ensure(ctx, programDir, os.Stderr)
 	if err != nil {
 		return err
@@ -39,15 +41,19 @@ func run(ctx context.Context, programDir, program, dir string, oneshot bool) err
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	d, err := demo.Start(ctx, demo.Options{Programs: programs, Credence: program, Dir: dir, Out: os.Stdout})
+	d, err := demo.Start(ctx, local.Options{
+		Plane:   controlplane.Options{Programs: programs, Dir: dir, ControllerManager: true},
+		Program: program,
+		Values:  map[string]any{"clusterName": "demo"},
+	}, os.Stdout)
 	if err != nil {
 		return err
 	}
-	defer d.Stop()
+	defer func() { err = errors.Join(err, d.Stop()) }()
 	if err := d.Run(ctx); err != nil || oneshot {
 		return err
 	}
-	fmt.Printf("\nTry more:\n    export KUBECONFIG=%s\n    kubectl get credentials -A\n    kubectl -n team-a get pods -o yaml\nCtrl-C ends it.\n", d.Kubeconfig())
+	_, _ = fmt.Fprintf(os.Stdout, "\nTry more:\n    export KUBECONFIG=%s\n    kubectl get credentials -A\n    kubectl -n team-a get pods -o yaml\nCtrl-C ends it.\n", d.Kubeconfig())
 	<-ctx.Done()
 	return nil
 }

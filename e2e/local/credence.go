@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package demo
+package local
 
 import (
 	"context"
@@ -36,26 +36,28 @@ type credence struct {
 
 // startCredence starts "credence all", each part with the rights of its own
 // service account. ports are those of the webhook, health and metrics.
-func startCredence(options Options, kubeconfig string, ports []int) (*credence, error) {
+func startCredence(options Options, dir, kubeconfig string, ports []int) (*credence, error) {
 	c := &credence{
-		log:    filepath.Join(options.Dir, "logs", "credence.log"),
+		log:    filepath.Join(dir, "logs", "credence.log"),
 		health: fmt.Sprintf("127.0.0.1:%d", ports[1]),
 		ended:  make(chan struct{}),
 	}
-	log, err := os.Create(c.log)
+	log, err := os.OpenFile(c.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("making the log: %w", err)
 	}
 	defer log.Close()
-	c.command = exec.Command(options.Credence, "all", "--impersonate",
+	c.command = exec.Command(options.Program, append([]string{
+		"all", "--impersonate",
 		fmt.Sprintf("--bind-address=127.0.0.1:%d", ports[0]), "--cert-dns-names=localhost", "--drain=0s",
-		"--health-bind-address="+c.health, fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", ports[2]))
+		"--health-bind-address=" + c.health, fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", ports[2]),
+	}, options.Args...)...)
 	c.command.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
 	c.command.Stdout, c.command.Stderr = log, log
 	// Ctrl-C goes to the whole process group; this child is stopped in order.
 	c.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.command.Start(); err != nil {
-		return nil, fmt.Errorf("starting %s: %w", options.Credence, err)
+		return nil, fmt.Errorf("starting %s: %w", options.Program, err)
 	}
 	go func() {
 		c.err = c.command.Wait()
@@ -93,15 +95,19 @@ func (c *credence) stop() {
 	select {
 	case <-c.ended:
 	case <-time.After(stopWithin):
-		_ = c.command.Process.Kill()
-		<-c.ended
+		c.kill()
 	}
 }
 
+func (c *credence) kill() {
+	_ = c.command.Process.Kill()
+	<-c.ended
+}
+
 // bundlePublished says whether the API server knows whom to trust, in every entry.
-func (d *Demo) bundlePublished(ctx context.Context) (bool, error) {
+func (c *Cluster) bundlePublished(ctx context.Context) (bool, error) {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	if err := d.client.Get(ctx, client.ObjectKey{Name: "credence"}, configuration); err != nil {
+	if err := c.client.Get(ctx, client.ObjectKey{Name: "credence"}, configuration); err != nil {
 		return false, err
 	}
 	for _, entry := range configuration.Webhooks {
@@ -112,8 +118,8 @@ func (d *Demo) bundlePublished(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// poll asks until it is so.
-func poll(ctx context.Context, what string, condition wait.ConditionWithContextFunc) error {
+// Poll asks until it is so, for a minute at most. An error ends it.
+func Poll(ctx context.Context, what string, condition wait.ConditionWithContextFunc) error {
 	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, readyWithin, true, condition)
 	if err != nil {
 		return fmt.Errorf("waiting for %s: %w", what, err)

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/e2e/controlplane"
+	"github.com/credence-dev/credence/e2e/local"
+)
+
+// The rounds of BenchmarkPodCreation: bounded, and enough for a median.
+const (
+	rounds        = 9
+	podsPerRound  = 600
+	creators      = 8
+	creationSpace = "pod-creation"
+)
+
+// BenchmarkPodCreation compares how many pods a second a real API server takes,
+// from 8 clients: every pod injected into with three credentials, against the same
+// pods and an API server without any webhook. The two take turns.
+//
+// It reports pods/s of both, the medians of the rounds, and their ratio.
+func BenchmarkPodCreation(b *testing.B) {
+	plain := plainClient(b)
+	for _, c := range []client.Client{plain, cluster.Client()} {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: creationSpace, Labels: map[string]string{v1alpha1.LabelProject: creationSpace},
+		}}
+		if err := c.Create(b.Context(), namespace); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, name := range []string{"openai", "hub", "bucket"} {
+		create(b, genericSource(creationSpace, name), genericCredential(creationSpace, name))
+		ready(b, creationSpace, name)
+	}
+	template := benchmarkPod(b)
+	template.Annotations = map[string]string{
+		"mount.credence.dev/openai": "openai:/etc/openai",
+		"env.credence.dev/HUB":      "hub/token",
+		"env.credence.dev/BUCKET":   "bucket/token",
+	}
+	for b.Loop() {
+		var without, with []float64
+		round(b, plain, template)            // the first of each is not counted:
+		round(b, cluster.Client(), template) // connections are made
+		for range rounds {
+			without = append(without, round(b, plain, template))
+			with = append(with, round(b, cluster.Client(), template))
+		}
+		b.ReportMetric(median(without), "pods/s-without")
+		b.ReportMetric(median(with), "pods/s-with")
+		b.ReportMetric(median(with)/median(without), "ratio")
+	}
+}
+
+// plainClient is that of a control plane without Credence.
+func plainClient(b *testing.B) client.Client {
+	b.Helper()
+	options, err := local.ForTests(b.Context(), b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	plane, err := controlplane.Start(b.Context(), options.Plane)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := plane.Stop(); err != nil {
+			b.Error(err)
+		}
+	})
+	c, err := client.New(plane.Config(), client.Options{Scheme: local.Scheme()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return c
+}
+
+// benchmarkPod is the 6 KiB pod of the injector's benchmarks, without what an API
+// server adds.
+func benchmarkPod(b *testing.B) *corev1.Pod {
+	b.Helper()
+	text, err := os.ReadFile("../../injector/testdata/benchmark/pod.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	pod := &corev1.Pod{}
+	if err := json.Unmarshal(text, pod); err != nil {
+		b.Fatal(err)
+	}
+	pod.ObjectMeta = metav1.ObjectMeta{Labels: pod.Labels}
+	return pod
+}
+
+// round creates pods, removes them, and returns how many a second were created.
+func round(b *testing.B, c client.Client, template *corev1.Pod) float64 {
+	b.Helper()
+	var next atomic.Int64
+	start := time.Now()
+	group, ctx := errgroup.WithContext(b.Context())
+	for range creators {
+		group.Go(func() error {
+			for {
+				n := next.Add(1)
+				if n > podsPerRound {
+					return nil
+				}
+				pod := template.DeepCopy()
+				pod.Namespace, pod.Name = creationSpace, fmt.Sprintf("p-%d", n)
+				if err := c.Create(ctx, pod); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	if err := group.Wait(); err != nil {
+		b.Fatal(err)
+	}
+	rate := podsPerRound / time.Since(start).Seconds()
+	empty(b, c)
+	return rate
+}
+
+// empty removes the pods of a round, and waits until they are gone.
+func empty(b *testing.B, c client.Client) {
+	b.Helper()
+	if err := c.DeleteAllOf(b.Context(), &corev1.Pod{}, client.InNamespace(creationSpace), client.GracePeriodSeconds(0)); err != nil {
+		b.Fatal(err)
+	}
+	err := local.Poll(b.Context(), "the pods to go", func(ctx context.Context) (bool, error) {
+		pods := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}}
+		err := c.List(ctx, pods, client.InNamespace(creationSpace), client.Limit(1))
+		return len(pods.Items) == 0, err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
