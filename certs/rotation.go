@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// pollInterval is how often a rotation under way looks whether the next CA is still published everywhere.
+	// pollInterval is how often a rotation under way looks whether the next CA is still published everywhere; a shorter
+	// propagation delay shortens it.
 	pollInterval = 10 * time.Second
 	// maxWait bounds a wait, because timers stand still while a machine is suspended.
 	maxWait = time.Hour
@@ -194,7 +195,7 @@ func (s state) wait(now time.Time, settings Settings) time.Duration {
 	if s.next == nil {
 		until(settings.due(s.current.certificate))
 	} else {
-		wait = pollInterval
+		wait = min(pollInterval, settings.PropagationDelay)
 	}
 	if !s.nextPublishedAt.IsZero() {
 		until(s.nextPublishedAt.Add(settings.PropagationDelay))

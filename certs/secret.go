@@ -54,49 +54,75 @@ type retiredCA struct {
 	until       time.Time
 }
 
-// readState reads a CA Secret, and tells in one sentence each what is wrong with it. It salvages what it can: a certificate
-// in the bundle that is not accounted for becomes a retired one, because some process may still serve a leaf of it.
+// readState reads a CA Secret, and tells in one sentence each what is wrong with it.
 func readState(secret *corev1.Secret) (state, []string) {
 	if secret == nil {
 		return state{}, nil
 	}
-	var s state
-	var problems []string
-	problem := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	r := reading{Secret: secret}
+	r.readSigners()
+	r.readRequest()
+	r.readRetired()
+	return r.state, r.problems
+}
 
+// reading is a CA Secret while it is read.
+type reading struct {
+	*corev1.Secret
+	state    state
+	problems []string
+}
+
+func (r *reading) problem(format string, args ...any) {
+	r.problems = append(r.problems, fmt.Sprintf(format, args...))
+}
+
+func (r *reading) readSigners() {
+	r.state.current = r.signer(corev1.TLSCertKey, corev1.TLSPrivateKeyKey)
+	if r.Data[NextCertificateKey] != nil || r.Data[NextPrivateKeyKey] != nil {
+		r.state.next = r.signer(NextCertificateKey, NextPrivateKeyKey)
+	}
+}
+
+func (r *reading) signer(certificateKey, privateKeyKey string) *signer {
+	s, err := parseSigner(r.Data[certificateKey], r.Data[privateKeyKey])
+	if err != nil {
+		r.problem("%s and %s are unusable: %v", certificateKey, privateKeyKey, err)
+		return nil
+	}
+	return s
+}
+
+func (r *reading) readRequest() {
+	_, r.state.rotateRequested = r.Annotations[RotateAnnotation]
+	value, ok := r.Annotations[NextPublishedAtAnnotation]
+	if !ok || r.state.next == nil {
+		return
+	}
 	var err error
-	if s.current, err = parseSigner(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]); err != nil {
-		problem("%s and %s are unusable: %v", corev1.TLSCertKey, corev1.TLSPrivateKeyKey, err)
+	if r.state.nextPublishedAt, err = time.Parse(time.RFC3339, value); err != nil {
+		r.problem("annotation %s is not a time", NextPublishedAtAnnotation)
 	}
-	if secret.Data[NextCertificateKey] != nil || secret.Data[NextPrivateKeyKey] != nil {
-		if s.next, err = parseSigner(secret.Data[NextCertificateKey], secret.Data[NextPrivateKeyKey]); err != nil {
-			problem("%s and %s are unusable: %v", NextCertificateKey, NextPrivateKeyKey, err)
-		}
-	}
-	bundle, complete := parseBundle(secret.Data[BundleKey])
-	if !complete {
-		problem("%s holds something other than certificates", BundleKey)
-	}
-	if s.current != nil && !contains(bundle, s.current.certificate) {
-		problem("%s lacks the CA in %s", BundleKey, corev1.TLSCertKey)
-	}
+}
 
-	_, s.rotateRequested = secret.Annotations[RotateAnnotation]
-	if value, ok := secret.Annotations[NextPublishedAtAnnotation]; ok && s.next != nil {
-		if s.nextPublishedAt, err = time.Parse(time.RFC3339, value); err != nil {
-			problem("annotation %s is not a time", NextPublishedAtAnnotation)
-		}
+// readRetired salvages every certificate in the bundle that is not accounted for: some process may still serve a leaf of it.
+func (r *reading) readRetired() {
+	bundle, complete := parseBundle(r.Data[BundleKey])
+	if !complete {
+		r.problem("%s holds something other than certificates", BundleKey)
 	}
-	until, ok := parseRetireAfter(secret.Annotations[RetireAfterAnnotation])
+	if r.state.current != nil && !contains(bundle, r.state.current.certificate) {
+		r.problem("%s lacks the CA in %s", BundleKey, corev1.TLSCertKey)
+	}
+	until, ok := parseRetireAfter(r.Annotations[RetireAfterAnnotation])
 	if !ok {
-		problem("annotation %s is malformed", RetireAfterAnnotation)
+		r.problem("annotation %s is malformed", RetireAfterAnnotation)
 	}
 	for _, certificate := range bundle {
-		if !s.signsWith(certificate) {
-			s.retired = append(s.retired, retiredCA{certificate, until[fingerprint(certificate)]})
+		if !r.state.signsWith(certificate) {
+			r.state.retired = append(r.state.retired, retiredCA{certificate, until[fingerprint(certificate)]})
 		}
 	}
-	return s, problems
 }
 
 // signsWith tells whether certificate is that of the current or the next CA.
