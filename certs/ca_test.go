@@ -121,7 +121,7 @@ func assertNoKey(t *testing.T, text string, signers ...*signer) {
 	for _, s := range signers {
 		block, _ := pem.Decode(s.keyPEM)
 		lines := strings.Split(string(s.keyPEM), "\n")
-		for _, form := range []string{string(s.keyPEM), lines[1], lines[2], fmt.Sprint(block.Bytes), fmt.Sprintf("%x", block.Bytes)} {
+		for _, form := range []string{string(s.keyPEM), lines[1], lines[2], fmt.Sprintf("%d", block.Bytes), fmt.Sprintf("%x", block.Bytes)} {
 			if strings.Contains(text, form) {
 				t.Errorf("text holds a private key: %s", text)
 			}

@@ -31,12 +31,12 @@ type Refusal struct {
 type RefusalKind int
 
 const (
-	// Invalid: only writing something else helps.
+	// Invalid means that only writing something else helps.
 	Invalid RefusalKind = iota
-	// NotFound: a namespace or a credential was not known. It may have been
+	// NotFound means that a namespace or a credential was not known. It may have been
 	// created a moment ago.
 	NotFound
-	// NotReady: a credential is still being prepared. Waiting helps.
+	// NotReady means that a credential is still being prepared. Waiting helps.
 	NotReady
 )
 

@@ -4,6 +4,7 @@ package manifest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -55,12 +56,12 @@ func addTo[T any](list *[]T, o object) error {
 	strict, err := kjson.UnmarshalStrict(o.JSON, &item)
 	if err != nil {
 		if o.Kind == "Secret" {
-			return fmt.Errorf("Secret cannot be read: a field has the wrong type, or data is not base64")
+			return errors.New("the Secret cannot be read: a field has the wrong type, or data is not base64")
 		}
-		return fmt.Errorf("%s cannot be read: %w", o.Kind, err)
+		return fmt.Errorf("the %s cannot be read: %w", o.Kind, err)
 	}
 	if _, metadataOnly := any(item).(metav1.PartialObjectMetadata); !metadataOnly && len(strict) > 0 {
-		return fmt.Errorf("%s cannot be read: %w", o.Kind, strict[0])
+		return fmt.Errorf("the %s cannot be read: %w", o.Kind, strict[0])
 	}
 	*list = append(*list, item)
 	return nil

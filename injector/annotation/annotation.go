@@ -57,7 +57,7 @@ func Ours(key string) bool {
 }
 
 func notHostCharacter(r rune) bool {
-	return !(r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+	return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
 
 // Asks says whether an annotation asks for something, well or badly: it is under
