@@ -27,6 +27,9 @@ func TestRotationWritesEachCopyOnce(t *testing.T) {
 	if writes := w.sent.writes("/secrets"); len(writes) != 21 { // and the fingerprint key
 		t.Fatalf("spreading to 20 namespaces took %d writes: %v", len(writes), writes)
 	}
+	if first := w.sent.writes("e"); !slices.ContainsFunc(first[:3], func(s string) bool { return strings.HasSuffix(s, "/credentials/key/status") }) {
+		t.Errorf("the status is not announced before the copies are written: %v", first)
+	}
 
 	for _, next := range []map[string]string{
 		{"api-key": "sk-2", "region": "eu"},

@@ -149,6 +149,28 @@ func TestOneSourceServesOneCredential(t *testing.T) {
 	w.spread(second, 1)
 }
 
+// TestSourceMadeForACredential: who else refers to it, and be it for longer, does
+// not keep it from the credential that it was made for.
+func TestSourceMadeForACredential(t *testing.T) {
+	w := newWorld(t)
+	w.project("a", "")
+	w.run()
+	made := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.layout.SystemNamespace, Name: "made", Labels: map[string]string{v1alpha1.LabelSourceOf: "zebra"}},
+		Data:       bytes(kinds[v1alpha1.Generic].data),
+	}
+	w.must(w.Create(w.Context(), made))
+	other := w.credential(made.Namespace, "made", v1alpha1.Generic, clusterScope)
+	w.because(other, v1alpha1.ReasonSourceNotAuthorized)
+	c := &v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: made.Namespace, Name: "zebra"}, Spec: *other.Spec.DeepCopy()}
+	w.must(w.Create(w.Context(), c))
+	before := w.spread(c, 1)
+	w.change(made, func() { made.Data["api-key"] = []byte("sk-2") }) // it is watched by this label
+	w.status(c, "rotated", func(s v1alpha1.CredentialStatus) bool {
+		return s.Fingerprint != before.Fingerprint && s.Namespaces.Ready == 1
+	})
+}
+
 func TestNotAProject(t *testing.T) {
 	w := newWorld(t)
 	plain := w.namespace("plain", nil)

@@ -59,6 +59,9 @@ only, as Kubernetes adds those of the service account just where a pod has none;
 }
 
 func inject(cmd *cobra.Command, files, assetFiles []string, layout credential.Layout, options manifest.Options, format manifest.Format) error {
+	if reads := count(files, manifest.StandardInput) + count(assetFiles, manifest.StandardInput); reads > 1 {
+		return errors.New("standard input (-) can be read only once")
+	}
 	assetDocuments, err := readAll(cmd, assetFiles)
 	if err != nil {
 		return err
@@ -94,6 +97,15 @@ func inject(cmd *cobra.Command, files, assetFiles []string, layout credential.La
 		return errors.Join(refusals...)
 	}
 	return manifest.Write(cmd.OutOrStdout(), injected, format)
+}
+
+func count(names []string, name string) (n int) {
+	for _, one := range names {
+		if one == name {
+			n++
+		}
+	}
+	return n
 }
 
 func readAll(cmd *cobra.Command, names []string) ([]manifest.Document, error) {

@@ -90,6 +90,7 @@ func (p *process) config(account string) (*rest.Config, error) {
 		return nil, fmt.Errorf("finding a cluster: %w", err)
 	}
 	config = rest.CopyConfig(config)
+	config.QPS = -1 // the API server's fairness decides, for it knows the load
 	config.UserAgent = "credence/" + version + " " + account
 	if p.impersonate {
 		config.Impersonate = rest.ImpersonationConfig{

@@ -150,11 +150,14 @@ func written(object client.Object) *metav1.PartialObjectMetadata {
 	return secret
 }
 
+// escaper escapes a part of a JSON pointer.
+var escaper = strings.NewReplacer("~", "~0", "/", "~1")
+
 // pointer makes a JSON pointer.
 func pointer(parts ...string) string {
 	var path strings.Builder
 	for _, part := range parts {
-		path.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(part))
+		path.WriteString("/" + escaper.Replace(part))
 	}
 	return path.String()
 }

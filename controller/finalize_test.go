@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/copies"
+)
+
+// behind is a cache that shows nothing yet.
+type behind struct{}
+
+func (behind) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+}
+
+func (behind) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
+
+// TestClearTrustsNoCache: once its credential is gone, nothing would tell that a
+// copy made a moment ago is to go.
+func TestClearTrustsNoCache(t *testing.T) {
+	copyOf := func(namespace, uid string) *corev1.Secret {
+		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: "genericsecret-key",
+			Labels:      map[string]string{v1alpha1.LabelCopyOf: "key", v1alpha1.LabelManagedBy: v1alpha1.ManagedByCredence},
+			Annotations: map[string]string{v1alpha1.AnnotationCopyOfUID: uid, v1alpha1.AnnotationFingerprint: "i:f"},
+		}}
+	}
+	live := fake.NewClientBuilder().WithObjects(copyOf("a", "1"), copyOf("b", "2")).Build()
+	r := &reconciler{
+		gatherer: gatherer{lookup: lookup{cache: behind{}, live: live}},
+		writer: copies.NewWriter(copies.Options{Client: live, Reader: live, Cache: behind{}, Clock: clock.RealClock{},
+			Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second}),
+	}
+	o := observed().deleting()
+	o.credential.UID, o.wanted = "1", copies.Wanted{UID: "1", Name: "genericsecret-key"}
+	left, err := r.clear(t.Context(), o)
+	if err != nil || len(left) > 0 || len(o.report.Removed) != 1 {
+		t.Fatalf("left %v, removed %v, error %v", left, o.report.Removed, err)
+	}
+	var secrets corev1.SecretList
+	if err := live.List(t.Context(), &secrets); err != nil || len(secrets.Items) != 1 || secrets.Items[0].Namespace != "b" {
+		t.Errorf("%d Secrets are left, error %v", len(secrets.Items), err)
+	}
+}
