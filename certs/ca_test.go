@@ -35,7 +35,7 @@ func TestSignKeepsLeavesWithinTheCA(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			now := epoch.Add(test.after)
 			leaf, err := ca.sign(leafTemplate(), now, test.lifetime)
-			if err != test.wantErr {
+			if !errors.Is(err, test.wantErr) {
 				t.Fatalf("sign: %v, want %v", err, test.wantErr)
 			}
 			if err != nil {

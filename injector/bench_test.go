@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/injector"
 )
 
@@ -27,7 +28,7 @@ func BenchmarkJSONValid(b *testing.B) {
 
 func BenchmarkInject(b *testing.B) {
 	document := readBenchmarkPod(b)
-	known := catalogOf(b, "testdata/benchmark/assets.yaml")
+	known, _ := catalogOf(b, "testdata/benchmark/assets.yaml", credential.DefaultLayout())
 	b.SetBytes(int64(len(document)))
 	b.ReportAllocs()
 	for b.Loop() {

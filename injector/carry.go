@@ -3,7 +3,6 @@
 package injector
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -30,7 +29,7 @@ func carry(document Document) ([]jsonpatch.Operation, error) {
 		Metadata Metadata `json:"metadata"`
 	}
 	if err := json.Unmarshal(document.JSON, &workload); err != nil {
-		return nil, &Refusal{Problem: fmt.Sprintf("not a workload: %v", DecodeError(err))}
+		return nil, notA("workload", undecodable(err))
 	}
 	if _, controlled := workload.Metadata.Controller(); controlled {
 		return nil, nil
@@ -43,7 +42,7 @@ func carry(document Document) ([]jsonpatch.Operation, error) {
 		Metadata Metadata `json:"metadata"`
 	}
 	if err := json.Unmarshal(raw, &template); err != nil {
-		return nil, &Refusal{Problem: fmt.Sprintf("not a pod template: %v", DecodeError(err))}
+		return nil, within(document.Template.Prefix, notA("pod template", undecodable(err)))
 	}
 	return carried(document.Template.Prefix, &workload.Metadata, &template.Metadata), nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gomodules.xyz/jsonpatch/v2"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
@@ -61,6 +62,9 @@ type Result struct {
 // are no operations: nothing is ever half injected. Applied to its own result it
 // finds nothing more to do.
 func Inject(known Catalog, request Request) (Result, error) {
+	if _, isMirror := request.Pod.Metadata.Annotations[corev1.MirrorPodAnnotationKey]; isMirror {
+		return Result{}, nil // of a static pod: the kubelet runs it from a file, and it may not refer to Secrets
+	}
 	wanted, err := annotation.Parse(request.Pod.Metadata.Annotations)
 	if err != nil {
 		return Result{}, malformed(err)
@@ -70,7 +74,7 @@ func Inject(known Catalog, request Request) (Result, error) {
 	}
 	place, _ := known.Place(request.Namespace)
 	if !place.IsProject() {
-		return Result{}, outsideProjects(known.Layout(), request)
+		return Result{}, outsideProjects(known.Layout(), place, request)
 	}
 	resolver := resolver{known: known, place: place, request: &request}
 	grants, refusal := resolver.resolve(&wanted)
@@ -89,7 +93,7 @@ func Inject(known Catalog, request Request) (Result, error) {
 }
 
 // outsideProjects refuses annotated pods. Others are none of our business.
-func outsideProjects(layout credential.Layout, request Request) error {
+func outsideProjects(layout credential.Layout, place credential.Place, request Request) error {
 	keys := make([]string, 0, 4)
 	for key := range request.Pod.Metadata.Annotations {
 		if annotation.Asks(key) {
@@ -98,6 +102,9 @@ func outsideProjects(layout credential.Layout, request Request) error {
 	}
 	if len(keys) == 0 {
 		return nil
+	}
+	if place.HoldsCredentials() || layout.Excludes(request.Namespace) {
+		return refuse(slices.Min(keys), "namespace %s is not a project and cannot be one", request.Namespace)
 	}
 	refusal := refuse(slices.Min(keys), "namespace %s is not a project; label it %s=<name>", request.Namespace, layout.ProjectLabel)
 	refusal.Kind = NotFound

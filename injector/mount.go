@@ -28,9 +28,9 @@ const (
 // giveMount adds a mount, refusing a path that is taken or that would hide
 // another mount.
 func (p *plan) giveMount(container *containerPlan, g *grant) *Refusal {
-	mode := p.mode(container, g)
+	mode, certain := p.mode(container, g)
 	content := SecretVolume{SecretName: g.entry.KubernetesName, DefaultMode: &mode, Items: items(g.mount.Items)}
-	if done, refusal := p.checkOwnMounts(container, g, &content); done || refusal != nil {
+	if done, refusal := p.checkOwnMounts(container, g, mode); done || refusal != nil {
 		return refusal
 	}
 	exists, refusal := p.checkPodMounts(container, g, &content)
@@ -39,6 +39,10 @@ func (p *plan) giveMount(container *containerPlan, g *grant) *Refusal {
 	}
 	mount := ownedMount{path: g.mount.Path, mode: mode, grant: g, exists: exists}
 	if !exists {
+		if !certain {
+			p.warnings.add("container %s may run as any user: files of credential %q are readable by root only; set runAsUser, runAsNonRoot or a mode",
+				annotation.Quote(container.Name), g.entry.Name)
+		}
 		mount.volume = p.volume(g.entry.Name, content)
 	}
 	container.mounts = append(container.mounts, mount)
@@ -48,52 +52,57 @@ func (p *plan) giveMount(container *containerPlan, g *grant) *Refusal {
 
 // checkOwnMounts compares with what is already in the plan. It is done where the
 // same mount is wanted twice.
-func (p *plan) checkOwnMounts(container *containerPlan, g *grant, content *SecretVolume) (done bool, refusal *Refusal) {
+func (p *plan) checkOwnMounts(container *containerPlan, g *grant, mode int32) (done bool, refusal *Refusal) {
 	for i := range container.mounts {
 		other := &container.mounts[i]
 		if other.path != g.mount.Path && !annotation.Below(other.path, g.mount.Path) && !annotation.Below(g.mount.Path, other.path) {
 			continue
 		}
-		if other.path == g.mount.Path && other.grant.entry == g.entry && other.mode == *content.DefaultMode &&
+		if other.path == g.mount.Path && other.grant.entry == g.entry && other.mode == mode &&
 			slices.Equal(other.grant.mount.Items, g.mount.Items) {
 			return true, nil
 		}
 		if other.path == g.mount.Path {
-			return false, refuse(g.annotation, "mount path %s of container %q is wanted by credential %q (annotation %s) and by credential %q",
-				g.mount.Path, container.Name, other.grant.entry.Name, other.grant.annotation, g.entry.Name)
+			return false, refuse(g.annotation, "mount path %s of container %s is wanted by credential %q (annotation %s) and by credential %q",
+				g.mount.Path, annotation.Quote(container.Name), other.grant.entry.Name, other.grant.annotation, g.entry.Name)
 		}
-		return false, refuse(g.annotation, "mount path %s for credential %q and mount path %s for credential %q (annotation %s) lie in one another in container %q",
-			g.mount.Path, g.entry.Name, other.path, other.grant.entry.Name, other.grant.annotation, container.Name)
+		return false, refuse(g.annotation, "mount path %s for credential %q and mount path %s for credential %q (annotation %s) lie in one another in container %s",
+			g.mount.Path, g.entry.Name, other.path, other.grant.entry.Name, other.grant.annotation, annotation.Quote(container.Name))
 	}
 	return false, nil
 }
 
 // checkPodMounts compares with what the pod has. A mount with just our content is
-// our own work, or as good.
+// our own work, or as good; where no mode is asked for, whatever its mode: the
+// user that the first one followed may be another by now.
 func (p *plan) checkPodMounts(container *containerPlan, g *grant, content *SecretVolume) (exists bool, refusal *Refusal) {
 	for i := range container.VolumeMounts {
 		mount := &container.VolumeMounts[i]
-		switch other := path.Clean(mount.MountPath); {
+		switch other := absolute(mount.MountPath); {
 		case other == g.mount.Path:
-			if mount.SubPath == "" && mount.SubExpr == "" && p.isContentOf(mount.Name, content) {
+			if mount.SubPath == "" && mount.SubExpr == "" && p.isContentOf(mount.Name, content, g.mount.Mode == nil) {
 				exists = true
 				continue
 			}
-			return false, refuse(g.annotation, "mount path %s for credential %q is taken by volume %q in container %q",
-				g.mount.Path, g.entry.Name, mount.Name, container.Name)
+			return false, refuse(g.annotation, "mount path %s for credential %q is taken by volume %s in container %s",
+				g.mount.Path, g.entry.Name, annotation.Quote(mount.Name), annotation.Quote(container.Name))
 		case annotation.Below(other, g.mount.Path):
-			return false, refuse(g.annotation, "mount path %s for credential %q is a parent of %s, where volume %q is mounted in container %q",
-				g.mount.Path, g.entry.Name, other, mount.Name, container.Name)
+			return false, refuse(g.annotation, "mount path %s for credential %q is a parent of %s, where volume %s is mounted in container %s",
+				g.mount.Path, g.entry.Name, annotation.Quote(other), annotation.Quote(mount.Name), annotation.Quote(container.Name))
 		}
 	}
 	for _, device := range container.VolumeDevices {
-		if other := path.Clean(device.DevicePath); other == g.mount.Path || annotation.Below(other, g.mount.Path) {
-			return false, refuse(g.annotation, "mount path %s for credential %q is taken by the device %s in container %q",
-				g.mount.Path, g.entry.Name, other, container.Name)
+		if other := absolute(device.DevicePath); other == g.mount.Path || annotation.Below(other, g.mount.Path) {
+			return false, refuse(g.annotation, "mount path %s for credential %q is taken by the device %s in container %s",
+				g.mount.Path, g.entry.Name, annotation.Quote(other), annotation.Quote(container.Name))
 		}
 	}
 	return exists, nil
 }
+
+// absolute returns where the kubelet mounts: it takes relative paths for paths
+// from the root.
+func absolute(mountPath string) string { return path.Join("/", mountPath) }
 
 func items(wanted []annotation.Item) []KeyToPath {
 	if len(wanted) == 0 {
@@ -107,22 +116,21 @@ func items(wanted []annotation.Item) []KeyToPath {
 }
 
 // mode returns the mode of the files: what is asked for, else what the user that
-// the container runs as can read.
-func (p *plan) mode(container *containerPlan, g *grant) int32 {
+// the container runs as can read. It is not certain where that user is unknown,
+// who then counts as root.
+func (p *plan) mode(container *containerPlan, g *grant) (mode int32, certain bool) {
 	if g.mount.Mode != nil {
-		return *g.mount.Mode
+		return *g.mount.Mode, true
 	}
 	switch known, root := effectiveUser(container.SecurityContext, p.spec.SecurityContext); {
 	case !known:
-		p.warnings.add("container %q may run as any user: files of credential %q are readable by root only; set runAsUser, runAsNonRoot or a mode",
-			container.Name, g.entry.Name)
-		return modeRoot
+		return modeRoot, false
 	case root:
-		return modeRoot
+		return modeRoot, true
 	case p.spec.SecurityContext != nil && p.spec.SecurityContext.FSGroup != nil:
-		return modeFSGroup
+		return modeFSGroup, true
 	}
-	return modeOther
+	return modeOther, true
 }
 
 // effectiveUser says whether a container is known to run as root or as somebody
@@ -147,7 +155,7 @@ func effectiveUser(container, pod *SecurityContext) (known, root bool) {
 func (p *plan) volume(credentialName string, content SecretVolume) string {
 	for _, volumes := range [2][]Volume{p.spec.Volumes, p.volumes} {
 		for i := range volumes {
-			if sameContent(volumes[i].Secret, &content) {
+			if sameContent(volumes[i].Secret, &content, false) {
 				return volumes[i].Name
 			}
 		}
@@ -157,16 +165,16 @@ func (p *plan) volume(credentialName string, content SecretVolume) string {
 	return name
 }
 
-func (p *plan) isContentOf(volume string, content *SecretVolume) bool {
+func (p *plan) isContentOf(volume string, content *SecretVolume, anyMode bool) bool {
 	for i := range p.spec.Volumes {
 		if p.spec.Volumes[i].Name == volume {
-			return sameContent(p.spec.Volumes[i].Secret, content)
+			return sameContent(p.spec.Volumes[i].Secret, content, anyMode)
 		}
 	}
 	return false
 }
 
-func sameContent(existing, wanted *SecretVolume) bool {
+func sameContent(existing, wanted *SecretVolume, anyMode bool) bool {
 	if existing == nil || existing.SecretName != wanted.SecretName || existing.Optional {
 		return false
 	}
@@ -174,7 +182,7 @@ func sameContent(existing, wanted *SecretVolume) bool {
 	if existing.DefaultMode != nil {
 		mode = *existing.DefaultMode
 	}
-	return mode == *wanted.DefaultMode && slices.EqualFunc(existing.Items, wanted.Items, func(a, b KeyToPath) bool {
+	return (anyMode || mode == *wanted.DefaultMode) && slices.EqualFunc(existing.Items, wanted.Items, func(a, b KeyToPath) bool {
 		return a.Key == b.Key && a.Path == b.Path && a.Mode == nil
 	})
 }

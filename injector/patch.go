@@ -35,8 +35,13 @@ func (p *plan) result() Result {
 		pull[i] = LocalReference{Name: name}
 	}
 	operations.append("/spec/imagePullSecrets", p.spec.ImagePullSecrets != nil, pull)
-	if len(p.record) > 0 {
+	// A record that came with the pod, such as with a copy of another pod, is put
+	// right even where there is nothing to record.
+	if _, stale := p.request.Pod.Metadata.Annotations[v1alpha1.AnnotationInjected]; stale || len(p.record) > 0 {
 		operations.annotate(&p.request.Pod.Metadata, v1alpha1.AnnotationInjected, p.record.String())
+	}
+	if p.request.Prefix != "" && len(p.pull) > 0 {
+		p.warnings.add("imagePullSecrets in a pod template keep the API server from adding those of the service account")
 	}
 	return Result{Operations: operations.list, Warnings: p.warnings.all(), Record: p.record}
 }

@@ -5,7 +5,6 @@ package injector
 import (
 	"slices"
 
-	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector/annotation"
 )
 
@@ -61,8 +60,15 @@ func newPlan(request *Request) *plan {
 	return p
 }
 
+// maxAdditions bounds the product of what is asked for and the containers that it
+// is asked for, because a small document could otherwise ask for a large patch.
+const maxAdditions = 10_000
+
 // addGrants merges the grants into the plan, in their order.
 func (p *plan) addGrants(grants []grant, wanted *annotation.Wanted) *Refusal {
+	if len(grants)*len(p.containers) > maxAdditions {
+		return refuse("", "the pod asks for %d things in %d containers, and at most %d in all are supported", len(grants), len(p.containers), maxAdditions)
+	}
 	if refusal := p.checkContainers(wanted.Containers); refusal != nil {
 		return refusal
 	}
@@ -117,103 +123,7 @@ func (p *plan) checkContainers(chosen *annotation.Containers) *Refusal {
 		for i := range p.containers {
 			names = append(names, p.containers[i].Name)
 		}
-		return refuse(chosen.Annotation, "the pod has no container %q%s", name, annotation.Nearest(name, names))
+		return refuse(chosen.Annotation, "the pod has no container %s%s", annotation.Quote(name), annotation.Nearest(name, names))
 	}
 	return nil
-}
-
-// giveEnv adds a variable. The pod's own wins over ours, and two of ours may not
-// differ.
-func (p *plan) giveEnv(container *containerPlan, g *grant) *Refusal {
-	for _, other := range container.env {
-		if other.Name != g.env.Name {
-			continue
-		}
-		if *other.ValueFrom.SecretKeyRef == *g.env.ValueFrom.SecretKeyRef {
-			return nil
-		}
-		return refuse(g.annotation, "variable %s of container %q is wanted from credential %q key %s and from credential %q key %s",
-			g.env.Name, container.Name,
-			other.grant.entry.Name, other.ValueFrom.SecretKeyRef.Key, g.entry.Name, g.env.ValueFrom.SecretKeyRef.Key)
-	}
-	exists := false
-	for i := range container.Env {
-		if container.Env[i].Name != g.env.Name {
-			continue
-		}
-		if !sameSource(&container.Env[i], g.env) {
-			p.warnings.add("container %q already sets variable %s, which is kept instead of credential %q", container.Name, g.env.Name, g.entry.Name)
-			p.record.skipped(g.entry.Name, "env "+g.env.Name, container.Name)
-			return nil
-		}
-		exists = true
-	}
-	container.env = append(container.env, ownedEnv{EnvVar: g.env, grant: g, exists: exists})
-	p.record.add(g.entry.Name, "env "+g.env.Name)
-	return nil
-}
-
-func sameSource(existing, wanted *EnvVar) bool {
-	return existing.ValueFrom != nil && existing.ValueFrom.SecretKeyRef != nil &&
-		*existing.ValueFrom.SecretKeyRef == *wanted.ValueFrom.SecretKeyRef
-}
-
-// giveEnvFrom adds all keys as variables.
-func (p *plan) giveEnvFrom(container *containerPlan, g *grant) {
-	if slices.ContainsFunc(container.envFrom, func(other *grant) bool { return other.entry == g.entry }) {
-		return
-	}
-	container.envFrom = append(container.envFrom, g)
-	p.record.add(g.entry.Name, "envFrom")
-}
-
-func (c *containerPlan) hasEnvFrom(kubernetesName string) bool {
-	return slices.ContainsFunc(c.EnvFrom, func(source EnvFromSource) bool {
-		return source.Prefix == "" && source.SecretRef != nil && source.SecretRef.Name == kubernetesName
-	})
-}
-
-// checkEnvFrom refuses two credentials that set one variable where at least one
-// of them sets all its keys. The pod's own variables win, as Kubernetes has it.
-func (p *plan) checkEnvFrom() *Refusal {
-	for i := range p.containers {
-		container := &p.containers[i]
-		for n, g := range container.envFrom {
-			for _, key := range g.entry.Keys {
-				if other := container.otherSetter(g.entry, n, key.Key); other != "" {
-					return refuse(g.annotation, "variable %s of container %q is wanted from credential %q and from credential %q",
-						key.Key, container.Name, other, g.entry.Name)
-				}
-				if container.setsItself(key.Key) {
-					p.warnings.add("container %q already sets variable %s, which is kept instead of credential %q", container.Name, key.Key, g.entry.Name)
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// otherSetter returns the name of another credential that sets a variable, among
-// the single variables and the first n of those that set all their keys.
-func (c *containerPlan) otherSetter(entry *catalog.Entry, n int, variable string) string {
-	for _, earlier := range c.envFrom[:n] {
-		for _, key := range earlier.entry.Keys {
-			if key.Key == variable {
-				return earlier.entry.Name
-			}
-		}
-	}
-	for _, env := range c.env {
-		if env.Name == variable && env.grant.entry != entry {
-			return env.grant.entry.Name
-		}
-	}
-	return ""
-}
-
-// setsItself says whether the pod's author set a variable, other than to what we
-// would.
-func (c *containerPlan) setsItself(variable string) bool {
-	return slices.ContainsFunc(c.Env, func(env EnvVar) bool { return env.Name == variable }) &&
-		!slices.ContainsFunc(c.env, func(env ownedEnv) bool { return env.Name == variable && env.exists })
 }

@@ -3,8 +3,6 @@
 package injector
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
@@ -148,26 +146,27 @@ func (m *Metadata) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
 	return nil
 }
 
-// DecodePod reads a pod or a pod template. It is strict where the API server is
-// (names in their exact case) and where patches would otherwise be ambiguous (no
-// member twice).
+// DecodePod reads a pod or a pod template, as Decode does. The error is a
+// *Refusal.
 func DecodePod(document []byte) (*Pod, error) {
 	pod := &Pod{}
 	if err := json.Unmarshal(document, pod); err != nil {
-		return nil, fmt.Errorf("not a pod: %w", DecodeError(err))
+		return nil, notA("pod", undecodable(err))
 	}
 	return pod, pod.Validate()
 }
 
-// Validate refuses documents that no operation could be written against.
+// Validate refuses documents that no operation could be written against. The
+// error is a *Refusal.
 func (p *Pod) Validate() error {
 	if p.Spec == nil {
-		return errors.New("not a pod: it has no spec")
+		return &Refusal{Problem: "not a pod: it has no spec"}
 	}
 	for _, list := range p.Spec.lists() {
 		for i, container := range list.containers {
 			if container == nil {
-				return fmt.Errorf("not a pod: spec.%s[%d] is null", list.field, i)
+				pointer := fmt.Sprintf("/spec/%s/%d", list.field, i)
+				return &Refusal{Problem: "not a pod: " + pointer + " is null", Pointer: pointer}
 			}
 		}
 	}
@@ -220,51 +219,4 @@ func (m *Metadata) Controller() (OwnerReference, bool) {
 		}
 	}
 	return OwnerReference{}, false
-}
-
-// DecodeError words the error of a decoder for people: in one line, with the place
-// and without the document's values.
-func DecodeError(err error) error {
-	var semantic *json.SemanticError
-	if errors.As(err, &semantic) {
-		return fmt.Errorf("a JSON %s at %s is not what belongs there", kindName(semantic.JSONKind), pointer(semantic.JSONPointer))
-	}
-	var syntactic *jsontext.SyntacticError
-	if errors.As(err, &syntactic) {
-		if errors.Is(err, jsontext.ErrDuplicateName) {
-			return fmt.Errorf("member %s stands twice", pointer(syntactic.JSONPointer))
-		}
-		return fmt.Errorf("malformed JSON at byte %d", syntactic.ByteOffset)
-	}
-	return errors.New("malformed JSON")
-}
-
-func pointer(p jsontext.Pointer) string {
-	if p == "" {
-		return "the top"
-	}
-	return string(p)
-}
-
-func kindName(kind jsontext.Kind) string {
-	switch kind {
-	case 'n':
-		return "null"
-	case 't', 'f':
-		return "boolean"
-	case '"':
-		return "string"
-	case '0':
-		return "number"
-	case '[':
-		return "array"
-	case '{':
-		return "object"
-	}
-	return "value"
-}
-
-// isNull says whether a raw value is absent or null.
-func isNull(raw jsontext.Value) bool {
-	return len(raw) == 0 || bytes.Equal(bytes.TrimSpace(raw), []byte("null"))
 }

@@ -21,10 +21,25 @@ func (r *Record) add(credentialName, what string) {
 	if *r == nil {
 		*r = Record{}
 	}
-	if !slices.Contains((*r)[credentialName], what) {
-		(*r)[credentialName] = append((*r)[credentialName], what)
+	list := (*r)[credentialName]
+	if slices.Contains(list, what) {
+		return
 	}
+	switch len(list) {
+	case maxRecorded:
+		what = recordMore
+	case maxRecorded + 1:
+		return
+	}
+	(*r)[credentialName] = append(list, what)
 }
+
+// maxRecorded bounds what is recorded of one credential: annotations must be
+// small, and lists are searched.
+const (
+	maxRecorded = 256
+	recordMore  = "and more"
+)
 
 func (r *Record) skipped(credentialName, what, container string) {
 	r.add(credentialName, what+" (kept the pod's own in "+container+")")
@@ -39,7 +54,7 @@ func (r Record) Credentials() []string { return slices.Sorted(maps.Keys(r)) }
 
 // String returns the record as it stands in the annotation.
 func (r Record) String() string {
-	text, err := json.Marshal(map[string][]string(r), json.Deterministic(true))
+	text, err := json.Marshal(map[string][]string(r), deterministic)
 	if err != nil { // names are DNS labels, paths were checked: only invalid UTF-8 in a variable could fail
 		return "{}"
 	}

@@ -59,6 +59,15 @@ func malformed(err *annotation.Error) *Refusal {
 	return &Refusal{Annotation: err.Annotation, Problem: oneLine(err.Problem, maxProblem)}
 }
 
+// notA says what a document should have been, where the fault is in the document
+// as a whole.
+func notA(what string, refusal *Refusal) *Refusal {
+	if refusal.Annotation == "" {
+		refusal.Problem = "not a " + what + ": " + refusal.Problem
+	}
+	return refusal
+}
+
 // oneLine keeps a message to one line of at most so many bytes: parts of it come
 // from documents that nobody has validated yet.
 func oneLine(text string, length int) string {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
@@ -91,10 +93,12 @@ func (r *resolver) check(key string, entry *catalog.Entry) *Refusal {
 	switch {
 	case entry.DeletedAt != nil && r.isNewWorkload(entry):
 		return refuse(key, "credential %q is being deleted and accepts no new workloads", entry.Name)
-	case entry.Behind, entry.SourceMissing && !entry.KeysKnown:
-		refusal := refuse(key, "credential %q is still being prepared, try again", entry.Name)
-		refusal.Kind = NotReady
-		return refusal
+	case entry.Definition.Delivery == "":
+		return refuse(key, "credential %q has a type that this version of Credence does not know: %s", entry.Name, entry.Definition.Type)
+	case entry.Behind:
+		return notReady(refuse(key, "credential %q is still being prepared, try again", entry.Name))
+	case entry.SourceMissing && !entry.KeysKnown:
+		return notReady(refuse(key, "credential %q is still being prepared, try again: its Secret does not exist yet", entry.Name))
 	case entry.Problem != "":
 		return refuse(key, "credential %q cannot be used: %s", entry.Name, problems[entry.Problem])
 	case entry.Taken(r.place.Namespace):
@@ -107,6 +111,11 @@ func (r *resolver) check(key string, entry *catalog.Entry) *Refusal {
 		r.warnings.add("the source of credential %q is missing; the pod gets its last known values", entry.Name)
 	}
 	return nil
+}
+
+func notReady(refusal *Refusal) *Refusal {
+	refusal.Kind = NotReady
+	return refusal
 }
 
 // problems words the reasons of a credential that is not ready for those who may
@@ -179,6 +188,10 @@ func mountGrant(key string, entry *catalog.Entry, path string) grant {
 }
 
 func (r *resolver) addVariable(grants []grant, key string, entry *catalog.Entry, variable, reference string) ([]grant, *Refusal) {
+	if entry.Definition.Type == v1alpha1.DockerRegistry && reference != corev1.DockerConfigJsonKey {
+		return nil, refuse(key, "credential %q of type %s can be a variable by its key %s only, not by %q",
+			entry.Name, entry.Definition.Type, corev1.DockerConfigJsonKey, reference)
+	}
 	secretKey, refusal := findKey(key, entry, reference)
 	if refusal != nil {
 		return nil, refusal
@@ -216,10 +229,15 @@ func findKey(key string, entry *catalog.Entry, reference string) (string, *Refus
 	for _, k := range entry.Keys {
 		names = append(names, k.Key)
 	}
-	nearest := annotation.Nearest(reference, names)
 	listed := strings.Join(names[:min(len(names), maxKeysNamed)], ", ")
 	if more := len(names) - maxKeysNamed; more > 0 {
 		listed += fmt.Sprintf(" and %d more", more)
 	}
-	return "", refuse(key, "credential %q of type %s has no key %q (keys: %s)%s", entry.Name, entry.Definition.Type, reference, listed, nearest)
+	for _, k := range entry.Keys {
+		if k.Role != "" {
+			names = append(names, k.Role)
+		}
+	}
+	return "", refuse(key, "credential %q of type %s has no key %q (keys: %s)%s",
+		entry.Name, entry.Definition.Type, reference, listed, annotation.Nearest(reference, names))
 }

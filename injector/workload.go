@@ -3,6 +3,7 @@
 package injector
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -58,50 +59,43 @@ type Document struct {
 
 // InjectDocument does to a document what the webhooks would do to the object and
 // to its pods: annotations on a workload are carried to its template, and what
-// the template asks for is injected there.
+// the template asks for is injected there. The error is a *Refusal.
 func InjectDocument(known Catalog, document Document) (Result, error) {
 	carried, err := carry(document)
 	if err != nil {
 		return Result{}, err
 	}
-	current := document.JSON
-	if len(carried) > 0 {
-		if current, err = apply(current, carried); err != nil {
-			return Result{}, err
-		}
+	current, err := Apply(document.JSON, carried)
+	if err != nil {
+		return Result{}, err
 	}
-	raw, err := valueAt(current, document.Template.Prefix)
+	prefix := document.Template.Prefix
+	raw, err := valueAt(current, prefix)
 	if err != nil || isNull(raw) { // some workloads may be without a template
 		return Result{Operations: carried}, err
 	}
 	pod, err := DecodePod(raw)
 	if err != nil {
-		return Result{}, &Refusal{Problem: err.Error()}
+		return Result{}, within(prefix, err)
 	}
-	isPod := document.Template.Prefix == ""
 	result, err := Inject(known, Request{
-		Pod: pod, Namespace: document.Namespace, Prefix: document.Template.Prefix,
-		PullSecrets: isPod || document.PullSecrets,
+		Pod: pod, Namespace: document.Namespace, Prefix: prefix,
+		PullSecrets: prefix == "" || document.PullSecrets,
 	})
 	if err != nil {
 		return Result{}, err
-	}
-	if !isPod && addsPullSecrets(result.Operations) {
-		w := warnings{list: result.Warnings}
-		w.add("imagePullSecrets in a pod template keep the API server from adding those of the service account")
-		result.Warnings = w.all()
 	}
 	result.Operations = append(carried, result.Operations...)
 	return result, nil
 }
 
-func addsPullSecrets(operations []jsonpatch.Operation) bool {
-	for _, operation := range operations {
-		if strings.Contains(operation.Path, "/spec/imagePullSecrets") {
-			return true
-		}
+// within makes the place of a fault in a template one in the whole document.
+func within(prefix string, err error) error {
+	var refusal *Refusal
+	if errors.As(err, &refusal) && (refusal.Pointer != "" || refusal.Annotation == "") {
+		refusal.Pointer = prefix + refusal.Pointer
 	}
-	return false
+	return err
 }
 
 // Apply returns the document with the operations applied. Members that no
@@ -110,10 +104,6 @@ func Apply(document []byte, operations []jsonpatch.Operation) ([]byte, error) {
 	if len(operations) == 0 {
 		return document, nil
 	}
-	return apply(document, operations)
-}
-
-func apply(document []byte, operations []jsonpatch.Operation) ([]byte, error) {
 	text, err := AppendPatch(nil, operations)
 	if err != nil {
 		return nil, fmt.Errorf("writing the patch: %w", err)
@@ -137,15 +127,17 @@ func valueAt(document []byte, prefix string) (jsontext.Value, error) {
 	if prefix == "" {
 		return value, nil
 	}
+	at := ""
 	for _, name := range strings.Split(prefix[1:], "/") {
 		if isNull(value) {
 			return nil, nil
 		}
 		var members map[string]jsontext.Value
 		if err := json.Unmarshal(value, &members); err != nil {
-			return nil, &Refusal{Problem: fmt.Sprintf("not a workload: %v", DecodeError(err))}
+			return nil, within(at, notA("workload", undecodable(err)))
 		}
 		value = members[name]
+		at += "/" + name
 	}
 	return value, nil
 }

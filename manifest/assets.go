@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,47 +26,67 @@ type Assets struct {
 	Secrets     []corev1.Secret
 }
 
+var (
+	namespaceType  = typeMeta{APIVersion: "v1", Kind: "Namespace"}
+	secretType     = typeMeta{APIVersion: "v1", Kind: "Secret"}
+	credentialType = typeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Credential"}
+)
+
 // ReadAssets collects the assets among documents, those in Lists included. Other
 // objects are passed over.
 func ReadAssets(documents []Document) (*Assets, error) {
 	assets := &Assets{}
 	for i := range documents {
-		err := eachObject(documents[i].JSON, "", typeMeta{}, func(o object) error { return assets.add(o) })
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", &documents[i], err)
+		if err := eachObject(documents[i].JSON, "", typeMeta{}, assets.add); err != nil {
+			return nil, documents[i].locate(err)
 		}
 	}
 	return assets, nil
 }
 
 func (a *Assets) add(o object) error {
-	switch {
-	case o.APIVersion == "v1" && o.Kind == "Namespace":
+	switch o.typeMeta {
+	case namespaceType:
 		return addTo(&a.Namespaces, o)
-	case o.APIVersion == v1alpha1.GroupVersion.String() && o.Kind == "Credential":
+	case credentialType:
 		return addTo(&a.Credentials, o)
-	case o.APIVersion == "v1" && o.Kind == "Secret":
+	case secretType:
 		return addTo(&a.Secrets, o)
 	}
 	return nil
 }
 
 // addTo decodes strictly: an asset with a misspelt field would mean something
-// else than its author thinks. Errors name fields, and never a Secret's values.
+// else than its author thinks. Errors name fields, and nothing of a Secret.
 func addTo[T any](list *[]T, o object) error {
 	var item T
 	strict, err := kjson.UnmarshalStrict(o.JSON, &item)
-	if err != nil {
-		if o.Kind == "Secret" {
-			return errors.New("the Secret cannot be read: a field has the wrong type, or data is not base64")
-		}
-		return fmt.Errorf("the %s cannot be read: %w", o.Kind, err)
+	if _, metadataOnly := any(item).(metav1.PartialObjectMetadata); err == nil && len(strict) > 0 && !metadataOnly {
+		err = strict[0]
 	}
-	if _, metadataOnly := any(item).(metav1.PartialObjectMetadata); !metadataOnly && len(strict) > 0 {
-		return fmt.Errorf("the %s cannot be read: %w", o.Kind, strict[0])
+	if err == nil {
+		*list = append(*list, item)
+		return nil
 	}
-	*list = append(*list, item)
-	return nil
+	f := &fault{[]string{o.Pointer}, fmt.Errorf("the %s cannot be read: %w", o.Kind, err)}
+	var mistyped *json.UnmarshalTypeError
+	var inField kjson.FieldError
+	switch {
+	case errors.As(err, &mistyped):
+		f.pointers[0] += pointerOf(mistyped.Field)
+		f.err = fmt.Errorf("the %s cannot be read: %s must not be a JSON %s", o.Kind, mistyped.Field, mistyped.Value)
+	case errors.As(err, &inField):
+		f.pointers[0] += pointerOf(inField.FieldPath())
+	}
+	if o.typeMeta == secretType {
+		f.err = errors.New("the Secret cannot be read: a field is unknown or has the wrong type, or data is not base64")
+	}
+	return f
+}
+
+// pointerOf makes a JSON pointer of a path such as "spec.injection.env[0].name".
+func pointerOf(path string) string {
+	return "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)
 }
 
 // Catalog makes a catalog of the assets. A Credential without a status gets one
@@ -82,21 +104,20 @@ func (a *Assets) Catalog(layout credential.Layout, namespace string) (known *cat
 		secrets[types.NamespacedName{Namespace: secret.Namespace, Name: secret.Name}] = secret
 	}
 	owners := map[types.NamespacedName]*v1alpha1.Credential{}
-	for i := range a.Credentials {
-		c := a.Credentials[i].DeepCopy()
-		c.Namespace = or(c.Namespace, namespace)
+	for _, c := range a.byAge(namespace) {
+		source := types.NamespacedName{Namespace: c.Namespace, Name: c.Spec.SecretRef.Name}
+		owner := owners[source]
+		if owner == nil || owner.Name == c.Name { // the same once more replaces what was read before
+			owners[source], owner = c, nil
+		}
 		if c.Status.ObservedGeneration > 0 || len(c.Status.Conditions) > 0 {
 			known.Set(catalog.NewEntry(c))
 			continue
 		}
-		source := types.NamespacedName{Namespace: c.Namespace, Name: c.Spec.SecretRef.Name}
 		home, _ := known.Place(c.Namespace)
 		entry, problem := catalog.NewEntryFromSource(credential.Candidate{
-			Credential: c, Home: home, Layout: layout, Secret: secrets[source], Owner: other(owners[source], c),
+			Credential: c, Home: home, Layout: layout, Secret: secrets[source], Owner: owner,
 		})
-		if owners[source] == nil {
-			owners[source] = c
-		}
 		known.Set(entry)
 		if problem != nil {
 			problems = append(problems, fmt.Errorf("credential %s/%s: %w", c.Namespace, c.Name, problem))
@@ -105,12 +126,26 @@ func (a *Assets) Catalog(layout credential.Layout, namespace string) (known *cat
 	return known, problems
 }
 
-// other returns a credential that is not just the same one again.
-func other(owner, c *v1alpha1.Credential) *v1alpha1.Credential {
-	if owner != nil && owner.Name == c.Name {
-		return nil
+// byAge returns the Credentials, the oldest first, because of two with one source
+// the older has it. Those that no cluster has seen are the youngest, in their own
+// order.
+func (a *Assets) byAge(namespace string) []*v1alpha1.Credential {
+	credentials := make([]*v1alpha1.Credential, len(a.Credentials))
+	for i := range a.Credentials {
+		credentials[i] = a.Credentials[i].DeepCopy()
+		credentials[i].Namespace = or(credentials[i].Namespace, namespace)
 	}
-	return owner
+	slices.SortStableFunc(credentials, func(a, b *v1alpha1.Credential) int {
+		switch x, y := a.CreationTimestamp.Time, b.CreationTimestamp.Time; {
+		case x.IsZero() && !y.IsZero():
+			return 1
+		case y.IsZero() && !x.IsZero():
+			return -1
+		default:
+			return x.Compare(y)
+		}
+	})
+	return credentials
 }
 
 func or(value, otherwise string) string {
@@ -118,58 +153,4 @@ func or(value, otherwise string) string {
 		return otherwise
 	}
 	return value
-}
-
-// typeMeta says what an object is.
-type typeMeta struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-}
-
-// object is one object of a document: the document itself, or an item of a List.
-type object struct {
-	typeMeta
-	// Pointer is where it stands in the document, as a JSON pointer.
-	Pointer string
-	JSON    []byte
-}
-
-// eachObject calls do for an object or for the items of a List, also in one
-// another. An item may leave out what it is in a list of one kind.
-func eachObject(document []byte, pointer string, assumed typeMeta, do func(object) error) error {
-	if document == nil {
-		return nil
-	}
-	var head struct {
-		typeMeta
-		Items []json.RawMessage `json:"items"`
-	}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(document, &head); err != nil {
-		return fmt.Errorf("not a Kubernetes object: %w", err)
-	}
-	if head.Kind == "" {
-		head.typeMeta = assumed
-	}
-	kind, isList := listOf(head.typeMeta)
-	if !isList {
-		return do(object{typeMeta: head.typeMeta, Pointer: pointer, JSON: document})
-	}
-	for i, item := range head.Items {
-		if err := eachObject(item, fmt.Sprintf("%s/items/%d", pointer, i), kind, do); err != nil {
-			return fmt.Errorf("items[%d]: %w", i, err)
-		}
-	}
-	return nil
-}
-
-// listOf says whether an object is a list, and of what.
-func listOf(t typeMeta) (item typeMeta, isList bool) {
-	const suffix = "List"
-	if len(t.Kind) < len(suffix) || t.Kind[len(t.Kind)-len(suffix):] != suffix {
-		return typeMeta{}, false
-	}
-	if kind := t.Kind[:len(t.Kind)-len(suffix)]; kind != "" {
-		item = typeMeta{APIVersion: t.APIVersion, Kind: kind}
-	}
-	return item, true
 }

@@ -3,10 +3,11 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
-	kjson "sigs.k8s.io/json"
 
 	"github.com/credence-dev/credence/injector"
 )
@@ -29,7 +30,7 @@ type Options struct {
 }
 
 // Inject injects into every workload of a document. Other objects pass unchanged.
-// The error names the document and the object.
+// The error names the file, the document, the line and the object.
 func Inject(known injector.Catalog, document Document, options Options) (Injected, error) {
 	injected := Injected{Document: document}
 	err := eachObject(document.JSON, "", typeMeta{}, func(o object) error {
@@ -37,35 +38,57 @@ func Inject(known injector.Catalog, document Document, options Options) (Injecte
 		if !ok {
 			return nil
 		}
-		var named struct {
-			Metadata struct {
-				Name         string `json:"name"`
-				GenerateName string `json:"generateName"`
-				Namespace    string `json:"namespace"`
-			} `json:"metadata"`
-		}
-		if err := kjson.UnmarshalCaseSensitivePreserveInts(o.JSON, &named); err != nil {
-			return fmt.Errorf("not a Kubernetes object: %w", err)
-		}
-		what := o.Kind + " " + or(named.Metadata.Name, or(named.Metadata.GenerateName, "without a name"))
-		result, err := injector.InjectDocument(known, injector.Document{
-			JSON: o.JSON, Template: template, PullSecrets: options.PullSecrets,
-			Namespace: or(named.Metadata.Namespace, options.Namespace),
-		})
-		if err != nil {
-			return fmt.Errorf("%s: %w", what, err)
-		}
-		for _, operation := range result.Operations {
-			operation.Path = o.Pointer + operation.Path
-			injected.Operations = append(injected.Operations, operation)
-		}
-		for _, warning := range result.Warnings {
-			injected.Warnings = append(injected.Warnings, what+": "+warning)
-		}
-		return nil
+		return injected.add(known, o, template, options)
 	})
 	if err != nil {
-		return Injected{}, fmt.Errorf("%s: %w", &document, err)
+		return Injected{}, document.locate(err)
 	}
 	return injected, nil
 }
+
+func (i *Injected) add(known injector.Catalog, o object, template injector.Template, options Options) error {
+	var named struct {
+		Metadata struct {
+			Name         string `json:"name"`
+			GenerateName string `json:"generateName"`
+			Namespace    string `json:"namespace"`
+		} `json:"metadata"`
+	}
+	if err := injector.Decode(o.JSON, &named); err != nil {
+		return o.fault(template, o.Kind, err)
+	}
+	what := o.Kind + " " + or(named.Metadata.Name, or(named.Metadata.GenerateName, "without a name"))
+	result, err := injector.InjectDocument(known, injector.Document{
+		JSON: o.JSON, Template: template, PullSecrets: options.PullSecrets,
+		Namespace: or(named.Metadata.Namespace, options.Namespace),
+	})
+	if err != nil {
+		return o.fault(template, what, err)
+	}
+	for _, operation := range result.Operations {
+		operation.Path = o.Pointer + operation.Path
+		i.Operations = append(i.Operations, operation)
+	}
+	for _, warning := range result.Warnings {
+		i.Warnings = append(i.Warnings, what+": "+warning)
+	}
+	return nil
+}
+
+// fault places a refusal. An annotation that is not on the template was carried
+// there from the workload.
+func (o *object) fault(template injector.Template, what string, err error) error {
+	f := &fault{[]string{o.Pointer}, fmt.Errorf("%s: %w", what, err)}
+	var refusal *injector.Refusal
+	switch {
+	case !errors.As(err, &refusal):
+	case refusal.Pointer == "" && refusal.Annotation != "":
+		key := "/metadata/annotations/" + escaper.Replace(refusal.Annotation)
+		f.pointers = []string{o.Pointer + template.Prefix + key, o.Pointer + key}
+	default:
+		f.pointers = []string{o.Pointer + refusal.Pointer}
+	}
+	return f
+}
+
+var escaper = strings.NewReplacer("~", "~0", "/", "~1")

@@ -4,11 +4,11 @@ package manifest
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strconv"
-	"strings"
 
-	gojson "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json"
 	"go.yaml.in/yaml/v3"
 	"gomodules.xyz/jsonpatch/v2"
 )
@@ -22,24 +22,25 @@ func patchYAML(text []byte, operations []jsonpatch.Operation) ([]byte, bool) {
 		return nil, false
 	}
 	root := document.Content[0]
+	indented := hasIndentedSequence(root)
 	for _, operation := range operations {
 		if !patchNode(root, operation) {
 			return nil, false
 		}
 	}
+	patched, err := encode(&document, indented)
+	return patched, err == nil
+}
+
+func encode(document *yaml.Node, indentSequences bool) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
-	if !hasIndentedSequence(root) {
+	if !indentSequences {
 		encoder.CompactSeqIndent()
 	}
-	if err := encoder.Encode(&document); err != nil {
-		return nil, false
-	}
-	if err := encoder.Close(); err != nil {
-		return nil, false
-	}
-	return out.Bytes(), true
+	err := encoder.Encode(document)
+	return out.Bytes(), errors.Join(err, encoder.Close())
 }
 
 func hasAlias(node *yaml.Node) bool {
@@ -61,41 +62,45 @@ func hasIndentedSequence(node *yaml.Node) bool {
 
 // patchNode applies one operation, "add" or "remove".
 func patchNode(node *yaml.Node, operation jsonpatch.Operation) bool {
-	tokens := strings.Split(operation.Path, "/")[1:]
-	for i := range tokens {
-		tokens[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(tokens[i])
-	}
-	for len(tokens) > 1 {
-		if node = child(node, tokens[0]); node == nil {
+	tokens := splitPointer(operation.Path)
+	last := tokens[len(tokens)-1]
+	for _, token := range tokens[:len(tokens)-1] {
+		if _, node = childAt(node, token); node == nil {
 			return false
 		}
-		tokens = tokens[1:]
 	}
 	if operation.Operation == "remove" {
-		return removeMember(node, tokens[0])
+		return removeMember(node, last)
 	}
-	value, ok := toNode(operation.Value)
-	if !ok {
+	text, err := json.Marshal(operation.Value, json.Deterministic(true))
+	if err != nil {
+		return false
+	}
+	value, err := toNode(text)
+	if err != nil {
 		return false
 	}
 	unflow(node)
 	switch node.Kind {
 	case yaml.MappingNode:
-		setMember(node, tokens[0], value)
+		setMember(node, last, value)
 		return true
 	case yaml.SequenceNode:
-		at := len(node.Content)
-		if tokens[0] != "-" {
-			index, err := strconv.Atoi(tokens[0])
-			if err != nil || index < 0 || index > at {
-				return false
-			}
-			at = index
-		}
-		node.Content = slices.Insert(node.Content, at, value)
-		return true
+		return insertItem(node, last, value)
 	}
 	return false
+}
+
+func insertItem(node *yaml.Node, index string, value *yaml.Node) bool {
+	at := len(node.Content)
+	if index != "-" {
+		var err error
+		if at, err = strconv.Atoi(index); err != nil || at < 0 || at > len(node.Content) {
+			return false
+		}
+	}
+	node.Content = slices.Insert(node.Content, at, value)
+	return true
 }
 
 // unflow writes an empty "[]" or "{}" that gets content in block style.
@@ -103,20 +108,6 @@ func unflow(node *yaml.Node) {
 	if len(node.Content) == 0 {
 		node.Style &^= yaml.FlowStyle
 	}
-}
-
-func child(node *yaml.Node, token string) *yaml.Node {
-	switch node.Kind {
-	case yaml.MappingNode:
-		if at := member(node, token); at >= 0 {
-			return node.Content[at+1]
-		}
-	case yaml.SequenceNode:
-		if index, err := strconv.Atoi(token); err == nil && index >= 0 && index < len(node.Content) {
-			return node.Content[index]
-		}
-	}
-	return nil
 }
 
 // member returns the index of a key, -1 if there is none.
@@ -148,31 +139,4 @@ func removeMember(node *yaml.Node, name string) bool {
 	}
 	node.Content = slices.Delete(node.Content, at, at+2)
 	return true
-}
-
-// toNode makes a node of an operation's value by way of JSON, so that fields have
-// the names that they have in the patch.
-func toNode(value any) (*yaml.Node, bool) {
-	text, err := gojson.Marshal(value, gojson.Deterministic(true))
-	if err != nil {
-		return nil, false
-	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil || len(document.Content) != 1 {
-		return nil, false
-	}
-	block(document.Content[0])
-	return document.Content[0], true
-}
-
-// block drops the flow style and the quotes that the JSON came with, where YAML
-// does not need them.
-func block(node *yaml.Node) {
-	node.Style &^= yaml.FlowStyle
-	if node.Kind == yaml.ScalarNode && node.Tag == "!!str" {
-		node.Style = 0
-	}
-	for _, c := range node.Content {
-		block(c)
-	}
 }

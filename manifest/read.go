@@ -4,16 +4,14 @@ package manifest
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
-	"sigs.k8s.io/yaml"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Document is one document of a file.
@@ -32,8 +30,10 @@ type Document struct {
 }
 
 // String says where a document stands, for errors.
-func (d *Document) String() string {
-	return fmt.Sprintf("%s, document %d (line %d)", d.File, d.Number, d.Line)
+func (d *Document) String() string { return d.at(d.Line) }
+
+func (d *Document) at(line int) string {
+	return fmt.Sprintf("%s, document %d (line %d)", d.File, d.Number, line)
 }
 
 // StandardInput is the name under which standard input is asked for.
@@ -85,128 +85,81 @@ func isManifest(path string) bool {
 }
 
 // Read cuts a text into documents. The error names the file, the document and the
-// line of what is malformed.
+// line of what is malformed, and nothing of the text: it may hold Secrets.
 func Read(file string, text []byte) ([]Document, error) {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // a byte order mark, as some editors leave
-	if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] == '{' {
-		return readJSON(file, text)
-	}
 	var documents []Document
 	for _, document := range splitYAML(text) {
 		document.File, document.Number = file, len(documents)+1
-		if err := document.parse(); err != nil {
+		more, err := document.read()
+		if err != nil {
 			return nil, err
 		}
-		documents = append(documents, document)
+		documents = append(documents, more...)
 	}
 	return documents, nil
 }
 
-// splitYAML cuts at the lines that begin with "---". Comments before the first
-// such line belong to the document behind it.
-func splitYAML(text []byte) []Document {
-	var documents []Document
-	current := Document{Line: 1}
-	line := 0
-	for rest := text; len(rest) > 0; {
-		line++
-		end := bytes.IndexByte(rest, '\n') + 1
-		if end == 0 {
-			end = len(rest)
-		}
-		switch {
-		case !isSeparator(rest[:end]):
-			current.Text = append(current.Text[:len(current.Text):len(current.Text)], rest[:end]...)
-		case len(documents) == 0 && !hasContent(current.Text) && len(current.Text) > 0:
-			current.Text = append(current.Text, '\n') // in place of the separator, to keep the line numbers
-		default:
-			if line > 1 {
-				documents = append(documents, current)
-			}
-			current = Document{Line: line + 1, Text: bytes.TrimLeft(rest[:end][3:], " \t\r\n")}
-			if len(current.Text) > 0 { // "--- # comment" and "--- {…}" begin on the same line
-				current.Line = line
-			}
-		}
-		rest = rest[end:]
+// read reads what stands between two separators: a document of YAML, or objects
+// of JSON behind one another. What begins like JSON may be YAML all the same.
+func (d Document) read() ([]Document, error) {
+	if !bytes.HasPrefix(bytes.TrimSpace(d.Text), []byte("{")) {
+		err := d.parse()
+		return []Document{d}, err
 	}
-	if len(bytes.TrimSpace(current.Text)) > 0 {
-		documents = append(documents, current)
+	documents, err := d.readJSON()
+	if err != nil && d.parse() == nil {
+		return []Document{d}, nil
 	}
-	return documents
+	return documents, err
 }
 
-func isSeparator(line []byte) bool {
-	return bytes.HasPrefix(line, []byte("---")) && (len(bytes.TrimSpace(line)) == 3 || line[3] == ' ' || line[3] == '\t')
-}
-
-func hasContent(text []byte) bool {
-	for _, line := range bytes.Split(text, []byte("\n")) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
-			return true
-		}
-	}
-	return false
-}
-
-// parse fills in the JSON. Blank lines before the text make the parser's line
-// numbers those of the file.
+// parse fills in the JSON of a document of YAML.
 func (d *Document) parse() error {
-	if !hasContent(d.Text) {
-		return nil
-	}
-	padded := append(bytes.Repeat([]byte("\n"), d.Line-1), d.Text...)
-	converted, err := yaml.YAMLToJSONStrict(padded)
+	converted, err := convert(d.Text)
 	if err != nil {
-		return fmt.Errorf("%s: %s", d, oneLine(err))
+		return fmt.Errorf("%s: malformed YAML: %s", d.at(d.Line-1+faultyLine(d.Text)), wordYAMLError(err))
 	}
-	if converted = bytes.TrimSpace(converted); bytes.Equal(converted, []byte("null")) {
+	switch converted = bytes.TrimSpace(converted); {
+	case bytes.Equal(converted, []byte("null")):
 		return nil
-	}
-	if converted[0] != '{' {
+	case converted[0] != '{':
 		return fmt.Errorf("%s: not a Kubernetes object", d)
 	}
 	d.JSON = converted
 	return nil
 }
 
-func oneLine(err error) string {
-	text := strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ")
-	return strings.Join(strings.Fields(strings.TrimPrefix(text, "yaml: ")), " ")
-}
-
-// readJSON reads one object or several behind one another.
-func readJSON(file string, text []byte) ([]Document, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
+func (d *Document) readJSON() ([]Document, error) {
+	decoder := jsontext.NewDecoder(bytes.NewReader(d.Text))
 	var documents []Document
 	for {
 		start := int(decoder.InputOffset())
-		start += len(text[start:]) - len(bytes.TrimLeft(text[start:], " \t\r\n"))
-		document := Document{File: file, Number: len(documents) + 1, Line: lineAt(text, start), IsJSON: true}
-		var raw json.RawMessage
-		err := decoder.Decode(&raw)
-		if errors.Is(err, io.EOF) {
+		start += len(d.Text[start:]) - len(bytes.TrimLeft(d.Text[start:], " \t\r\n"))
+		document := Document{File: d.File, Number: d.Number + len(documents), Line: d.lineAt(start), IsJSON: true}
+		value, err := decoder.ReadValue()
+		var malformed *jsontext.SyntacticError
+		switch {
+		case errors.Is(err, io.EOF):
 			return documents, nil
-		}
-		if err != nil {
-			at := int(decoder.InputOffset())
-			var syntax *json.SyntaxError
-			if errors.As(err, &syntax) {
-				at = start + int(syntax.Offset) - 1
-				if len(documents) == 0 {
-					at = int(syntax.Offset) - 1
-				}
+		case errors.As(err, &malformed):
+			problem := "malformed JSON"
+			if errors.Is(err, jsontext.ErrDuplicateName) {
+				problem = "a name stands twice in one object"
 			}
-			return nil, fmt.Errorf("%s: line %d: malformed JSON", &document, lineAt(text, at))
-		}
-		if raw[0] != '{' {
+			return nil, fmt.Errorf("%s: %s", document.at(d.lineAt(int(malformed.ByteOffset))), problem)
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", &document, err)
+		case value.Kind() != '{':
 			return nil, fmt.Errorf("%s: not a Kubernetes object", &document)
 		}
-		document.Text, document.JSON = raw, raw
+		document.Text = bytes.Clone(value)
+		document.JSON = document.Text
 		documents = append(documents, document)
 	}
 }
 
-func lineAt(text []byte, offset int) int {
-	return 1 + bytes.Count(text[:max(0, min(offset, len(text)))], []byte("\n"))
+// lineAt returns the line of the file that an offset in the text is in.
+func (d *Document) lineAt(offset int) int {
+	return d.Line + bytes.Count(d.Text[:min(offset, len(d.Text))], []byte("\n"))
 }

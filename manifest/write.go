@@ -5,10 +5,11 @@ package manifest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-
-	"sigs.k8s.io/yaml"
+	"maps"
+	"slices"
 
 	"github.com/credence-dev/credence/injector"
 )
@@ -80,18 +81,77 @@ func (d *Injected) asJSON() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// asYAML keeps what people wrote where that is possible. What a document means is
+// held against the patched JSON, because a writer of YAML has more ways to be
+// wrong than one can think of.
 func (d *Injected) asYAML() ([]byte, error) {
-	if len(d.Operations) == 0 && !d.IsJSON {
+	if len(d.JSON) == 0 || len(d.Operations) == 0 && !d.IsJSON {
 		return d.Text, nil
-	}
-	if !d.IsJSON {
-		if patched, ok := patchYAML(d.Text, d.Operations); ok {
-			return patched, nil
-		}
 	}
 	patched, err := injector.Apply(d.JSON, d.Operations)
 	if err != nil {
 		return nil, err
 	}
-	return yaml.JSONToYAML(patched)
+	if !d.IsJSON {
+		if text, ok := patchYAML(d.Text, d.Operations); ok && means(text, patched) {
+			return text, nil
+		}
+	}
+	node, err := toNode(patched)
+	if err != nil {
+		return nil, fmt.Errorf("writing YAML: %w", err)
+	}
+	text, err := encode(node, false)
+	if err == nil && !means(text, patched) {
+		err = errors.New("it holds something that YAML cannot")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("writing YAML: %w", err)
+	}
+	return text, nil
+}
+
+// means says whether a text of YAML is read as this JSON.
+func means(text, want []byte) bool {
+	got, err := convert(text)
+	if err != nil {
+		return false
+	}
+	a, errA := parseJSON(got)
+	b, errB := parseJSON(want)
+	return errA == nil && errB == nil && equal(a, b)
+}
+
+func parseJSON(text []byte) (value any, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	err = decoder.Decode(&value)
+	return value, err
+}
+
+// equal compares numbers by what they are, not by how they are written. One that
+// is too large for YAML is read as text.
+func equal(a, b any) bool {
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		return ok && maps.EqualFunc(a, b, equal)
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, equal)
+	}
+	if a == b {
+		return true
+	}
+	number, ok := b.(json.Number)
+	if !ok {
+		return false
+	}
+	if fmt.Sprint(a) == number.String() {
+		return true
+	}
+	other, ok := a.(json.Number)
+	x, errX := other.Float64()
+	y, errY := number.Float64()
+	return ok && errX == nil && errY == nil && x == y
 }

@@ -2,14 +2,23 @@
 
 package serving
 
-import "net/http"
+import (
+	"io"
+	"net/http"
+)
+
+// starting is a Status, whose message API servers pass on.
+const starting = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"ServiceUnavailable","code":503,` +
+	`"message":"credence is starting: its caches are not complete yet"}`
 
 // WhenReady serves only while ready says so, and answers 503 otherwise: a server
 // listens before its caches are complete, and a decision on half a cache is wrong.
 func WhenReady(ready func() bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !ready() {
-			http.Error(w, "starting: the caches are not complete yet", http.StatusServiceUnavailable)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, starting)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -125,7 +125,7 @@ func (h *handler) review(ctx context.Context, memory *exchange) (failed outcome,
 	var request *request
 	defer func() {
 		if r := recover(); r != nil {
-			h.logPanic(request, panicError(r))
+			h.logPanic(request, &panicError{r})
 			failed, problem = outcomePanic, failure(http.StatusInternalServerError, metav1.StatusReasonInternalError,
 				"credence could not decide because of an error of its own, which is in its log")
 		}

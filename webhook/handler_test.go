@@ -51,7 +51,7 @@ func TestNoReview(t *testing.T) {
 		"a uid that is no Unicode": {"POST", "application/json", `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"` + "\xff" + `"}}`, 400, noReview},
 		"names in another case":    {"POST", "application/json", `{"Kind":"AdmissionReview","APIVersion":"admission.k8s.io/v1","Request":{"UID":"u"}}`, 400, noReview},
 		"a namespace that is a number": {"POST", "application/json", `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u","namespace":5}}`,
-			400, "the AdmissionReview is malformed: a JSON number at /request/namespace is not what belongs there"},
+			400, "the AdmissionReview is malformed: /request/namespace must be a string, not a JSON number"},
 		"it breaks off": {"POST", "application/json", `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u","userInfo":{`,
 			400, "the AdmissionReview is malformed: malformed JSON at byte 94"},
 		"something follows": {"POST", "application/json", string(reviewOf("team-a", []byte(podWith(nil)))) + `{}`,
@@ -69,7 +69,7 @@ func TestNoReview(t *testing.T) {
 			if answer.code != test.code || answer.message() != want {
 				t.Errorf("answer: %d %q, want %d %q", answer.code, answer.message(), test.code, want)
 			}
-			if diff := cmp.Diff(map[string]float64{"credence_admission_decisions_total{error,inject}": 1}, f.counters()); diff != "" {
+			if diff := cmp.Diff(map[string]float64{"credence_admission_decisions_total{inject,error}": 1}, f.counters()); diff != "" {
 				t.Errorf("counters (-want +got):\n%s", diff)
 			}
 		})
@@ -92,17 +92,17 @@ func TestContentTypeWithParameters(t *testing.T) {
 func TestMalformedPod(t *testing.T) {
 	cases := map[string]struct{ pod, message string }{
 		"null":                    {`null`, "not a pod: the review has no object"},
-		"a string":                {`"pod"`, "not a pod: a JSON string at the top is not what belongs there"},
-		"an array":                {`[]`, "not a pod: a JSON array at the top is not what belongs there"},
+		"a string":                {`"pod"`, "not a pod: it must be an object, not a JSON string"},
+		"an array":                {`[]`, "not a pod: it must be an object, not a JSON array"},
 		"empty":                   {`{}`, "not a pod: it has no spec"},
 		"another kind":            {`{"apiVersion":"v1","kind":"ConfigMap","data":{}}`, "not a pod: it has no spec"},
 		"a null spec":             {`{"spec":null}`, "not a pod: it has no spec"},
-		"a null container":        {`{"spec":{"containers":[{"name":"a"},null]}}`, "not a pod: spec.containers[1] is null"},
-		"a null init container":   {`{"spec":{"containers":[],"initContainers":[null]}}`, "not a pod: spec.initContainers[0] is null"},
-		"containers as an object": {`{"spec":{"containers":{}}}`, "not a pod: a JSON object at /spec/containers is not what belongs there"},
-		"annotations as an array": {`{"metadata":{"annotations":[]},"spec":{}}`, "not a pod: a JSON array at /metadata/annotations is not what belongs there"},
-		"an annotation's value":   {`{"metadata":{"annotations":{"a":1}},"spec":{}}`, "not a pod: a JSON number at /metadata/annotations/a is not what belongs there"},
-		"a huge number":           {`{"spec":{"securityContext":{"runAsUser":1e999}}}`, "not a pod: a JSON number at /spec/securityContext/runAsUser is not what belongs there"},
+		"a null container":        {`{"spec":{"containers":[{"name":"a"},null]}}`, "not a pod: /spec/containers/1 is null"},
+		"a null init container":   {`{"spec":{"containers":[],"initContainers":[null]}}`, "not a pod: /spec/initContainers/0 is null"},
+		"containers as an object": {`{"spec":{"containers":{}}}`, "not a pod: /spec/containers must be a list, not a JSON object"},
+		"annotations as an array": {`{"metadata":{"annotations":[]},"spec":{}}`, "not a pod: /metadata/annotations must be an object, not a JSON array"},
+		"an annotation's value":   {`{"metadata":{"annotations":{"a":1}},"spec":{}}`, "annotation a: the value must be a string, not a JSON number; put it in quotes"},
+		"a huge number":           {`{"spec":{"securityContext":{"runAsUser":1e999}}}`, "not a pod: /spec/securityContext/runAsUser must be an integer in range"},
 		"deep nesting":            {`{"spec":` + strings.Repeat(`{"a":`, 20_000) + `1` + strings.Repeat(`}`, 20_000) + `}`, "not a pod: malformed JSON at byte"},
 		"no Unicode":              {"{\"spec\":{\"containers\":[{\"name\":\"\xff\"}]}}", "not a pod: malformed JSON at byte"},
 		"half a surrogate":        {`{"spec":{"containers":[{"name":"\ud800"}]}}`, "not a pod: malformed JSON at byte"},
@@ -199,7 +199,7 @@ func TestOtherRequests(t *testing.T) {
 			if diff := cmp.Diff(want, answer.response.Warnings); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(map[string]float64{"credence_admission_decisions_total{error,inject}": 1}, f.counters()); diff != "" {
+			if diff := cmp.Diff(map[string]float64{"credence_admission_decisions_total{inject,error}": 1}, f.counters()); diff != "" {
 				t.Errorf("counters (-want +got):\n%s", diff)
 			}
 		})
@@ -310,9 +310,12 @@ func (d *delayedReader) Read(p []byte) (int, error) {
 func TestLongRefusal(t *testing.T) {
 	f := newFixture(t)
 	f.know(project("team-a", ""))
-	answer := f.admit("team-a", podWith(map[string]string{"env.credence.dev/A": strings.Repeat("ä", 1<<20)}))
-	if answer.response == nil || answer.response.Allowed || len(answer.message()) > 4200 {
-		t.Errorf("answer of %d bytes", len(answer.body))
+	long := strings.Repeat("ä\n", 1<<20)
+	for _, annotations := range []map[string]string{{"env.credence.dev/A": long}, {"credence.dev/" + long: "x"}} {
+		answer := f.admit("team-a", podWith(annotations))
+		if answer.response == nil || answer.response.Allowed || len(answer.message()) > 2000 || strings.Contains(answer.message(), "\n") {
+			t.Errorf("answer of %d bytes", len(answer.body))
+		}
 	}
 	if size := len(f.log.String()); size > 2000 {
 		t.Errorf("log of %d bytes", size)

@@ -6,11 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/utils/clock"
@@ -36,6 +39,7 @@ type liveReader struct {
 	known   *catalog.Catalog
 	reader  client.Reader
 	metrics *metrics
+	log     logr.Logger
 	clock   clock.Clock
 
 	flights singleflight.Group
@@ -53,11 +57,11 @@ type question struct {
 	namespace, name string
 }
 
-func newLiveReader(known *catalog.Catalog, reader client.Reader, metrics *metrics, clock clock.Clock) *liveReader {
+func newLiveReader(options Options, metrics *metrics) *liveReader {
 	return &liveReader{
-		known: known, reader: reader, metrics: metrics, clock: clock,
+		known: options.Catalog, reader: options.Live, metrics: metrics, log: options.Log, clock: options.Clock,
 		slots:  semaphore.NewWeighted(liveAtOnce),
-		absent: utilcache.NewLRUExpireCacheWithClock(liveAbsentMax, clock),
+		absent: utilcache.NewLRUExpireCacheWithClock(liveAbsentMax, options.Clock),
 	}
 }
 
@@ -133,7 +137,10 @@ func (l *liveReader) read(ctx context.Context, key types.NamespacedName, into cl
 	outcome := "error"
 	defer func() {
 		if r := recover(); r != nil {
-			found, err = nil, fmt.Errorf("reading %s: %w", key, panicError(r))
+			found, err = nil, &panicError{r}
+		}
+		if err != nil {
+			l.log.Info("live read failed", "kind", fmt.Sprintf("%T", into), "namespace", shortened(key.Namespace), "cause", cause(err))
 		}
 		l.metrics.liveRead(outcome)
 	}()
@@ -141,7 +148,7 @@ func (l *liveReader) read(ctx context.Context, key types.NamespacedName, into cl
 	defer cancel()
 	if err := l.slots.Acquire(ctx, 1); err != nil {
 		outcome = "busy"
-		return nil, fmt.Errorf("%d live reads are under way: %w", liveAtOnce, err)
+		return nil, fmt.Errorf("%w: %w", errBusy, err)
 	}
 	defer l.slots.Release(1)
 	switch err := l.reader.Get(ctx, key, into); {
@@ -153,4 +160,25 @@ func (l *liveReader) read(ctx context.Context, key types.NamespacedName, into cl
 	}
 	outcome = "found"
 	return into, nil
+}
+
+var errBusy = errors.New("too many live reads are under way")
+
+// cause says why a read failed, without what was read: its name comes from a pod.
+func cause(err error) string {
+	var request *url.Error
+	var panicked *panicError
+	switch {
+	case errors.Is(err, errBusy):
+		return errBusy.Error()
+	case apierrors.ReasonForError(err) != metav1.StatusReasonUnknown:
+		return string(apierrors.ReasonForError(err))
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer within " + liveTimeout.String()
+	case errors.As(err, &request):
+		return request.Err.Error()
+	case errors.As(err, &panicked):
+		return panicked.Error()
+	}
+	return "another error"
 }

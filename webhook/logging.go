@@ -60,11 +60,13 @@ func shortened(name string) string {
 
 // panicError says what a panic was without what was being worked on: only the
 // runtime's own errors are known to hold nothing of a pod.
-func panicError(recovered any) error {
-	if err, ok := recovered.(runtime.Error); ok {
-		return fmt.Errorf("panic: %w", err)
+type panicError struct{ recovered any }
+
+func (p *panicError) Error() string {
+	if err, ok := p.recovered.(runtime.Error); ok {
+		return "panic: " + err.Error()
 	}
-	return fmt.Errorf("panic of type %T", recovered)
+	return fmt.Sprintf("panic of type %T", p.recovered)
 }
 
 // credentials names who was injected.

@@ -86,7 +86,11 @@ func decodeReview(body []byte) (*request, error) {
 	if !isAboutObject(err) {
 		return nil, fmt.Errorf("the AdmissionReview is malformed: %w", injector.DecodeError(err))
 	}
-	return review.Request, fmt.Errorf("not a pod: %w", injector.DecodeError(err))
+	refusal := asRefusal(injector.DecodeError(err))
+	if refusal.Annotation == "" {
+		refusal.Problem = "not a pod: " + refusal.Problem
+	}
+	return review.Request, refusal
 }
 
 // isAboutObject says whether an error is about the object of a review, and makes
@@ -131,7 +135,7 @@ func failure(code int32, reason metav1.StatusReason, message string) *metav1.Sta
 
 // malformed refuses what is no pod.
 func malformed(err error) response {
-	return response{refusal: failure(http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())}
+	return refuse(http.StatusBadRequest, metav1.StatusReasonBadRequest, asRefusal(err))
 }
 
 // forbidden refuses a pod that can never be admitted as it is.
@@ -150,16 +154,8 @@ func tryAgain(refusal *injector.Refusal) response {
 	return refuse(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, refusal)
 }
 
-// maxMessage bounds what a client is told, in bytes. A refusal repeats what was
-// written, which is not validated before it comes here.
-const maxMessage = 4096
-
 func refuse(code int32, reason metav1.StatusReason, refusal *injector.Refusal) response {
-	message := refusal.Error()
-	if len(message) > maxMessage {
-		message = message[:maxMessage] + "…"
-	}
-	return response{refusal: failure(code, reason, strings.ToValidUTF8(message, "")), annotation: refusal.Annotation}
+	return response{refusal: failure(code, reason, refusal.Error()), annotation: refusal.Annotation}
 }
 
 // write writes the response as an AdmissionReview into memory.

@@ -21,7 +21,7 @@ type Options struct {
 	Catalog *catalog.Catalog
 	// Live reads from the API server, past all caches.
 	Live client.Reader
-	// Log gets one line for each decision.
+	// Log gets one line for each decision, and for each live read that failed.
 	Log logr.Logger
 	// Registry gets the metrics.
 	Registry prometheus.Registerer
@@ -43,7 +43,7 @@ func Register(server Registrar, options Options, wrap func(http.Handler) http.Ha
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	live := newLiveReader(options.Catalog, options.Live, metrics, options.Clock)
+	live := newLiveReader(options, metrics)
 	decide := &pods{known: options.Catalog, live: live, owners: &ownerReader{live: live}, clock: options.Clock}
 	large := make(chan struct{}, largeAtOnce)
 	for path, entry := range map[string]string{PathAnnotated: "inject", PathPullSecrets: "pull-secrets"} {

@@ -35,7 +35,7 @@ func TestWaitForStatus(t *testing.T) {
 		took        time.Duration
 	}{
 		"it becomes ready": {
-			meanwhile: func(f *fixture) { time.Sleep(300 * time.Millisecond); f.know(ready) },
+			meanwhile: func(f *fixture) { pass(300 * time.Millisecond); f.know(ready) },
 			took:      300 * time.Millisecond,
 		},
 		"it becomes ready at once": {
@@ -43,7 +43,7 @@ func TestWaitForStatus(t *testing.T) {
 			took:      20 * time.Millisecond, // decisions are this far apart
 		},
 		"it becomes ready at the last moment": {
-			meanwhile: func(f *fixture) { time.Sleep(1900 * time.Millisecond); f.know(ready) },
+			meanwhile: func(f *fixture) { pass(1900 * time.Millisecond); f.know(ready) },
 			took:      1900 * time.Millisecond,
 		},
 		"it never becomes ready": {
@@ -53,18 +53,18 @@ func TestWaitForStatus(t *testing.T) {
 		"other things change all the time": {
 			meanwhile: func(f *fixture) {
 				for i := range 3000 {
-					time.Sleep(time.Millisecond)
+					pass(time.Millisecond)
 					f.know(generic("team-b", fmt.Sprintf("other-%d", i%7), ""))
 				}
 			},
 			code: http.StatusServiceUnavailable, wantMessage: stillPreparing, took: 2 * time.Second,
 		},
 		"its status is of an older spec": {
-			meanwhile: func(f *fixture) { f.know(changed); time.Sleep(200 * time.Millisecond); f.know(changed) },
+			meanwhile: func(f *fixture) { f.know(changed); pass(200 * time.Millisecond); f.know(changed) },
 			code:      http.StatusServiceUnavailable, wantMessage: stillPreparing, took: 2 * time.Second,
 		},
 		"it turns out to be invalid": {
-			meanwhile: func(f *fixture) { time.Sleep(100 * time.Millisecond); f.know(invalid) },
+			meanwhile: func(f *fixture) { pass(100 * time.Millisecond); f.know(invalid) },
 			code:      http.StatusForbidden, took: 100 * time.Millisecond,
 			wantMessage: `annotation credence.dev/credentials: credential "openai" cannot be used: its Secret has the wrong type or keys`,
 		},
@@ -113,7 +113,7 @@ func TestWaitForStatusAfterLiveRead(t *testing.T) {
 				func() { f.know(behind(generic("team-a", "openai", ""))) },
 				func() { f.know(generic("team-a", "openai", "")) },
 			} {
-				time.Sleep(100 * time.Millisecond)
+				pass(100 * time.Millisecond)
 				step()
 			}
 		}()
@@ -164,7 +164,7 @@ func TestManyWait(t *testing.T) {
 			wait(t.Context(), true)
 			wait(gone, false)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		begin := time.Now()
 		cancel()
 		synctest.Wait()

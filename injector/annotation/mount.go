@@ -130,7 +130,10 @@ func parseItems(key, value string) ([]Item, *Error) {
 		}
 		file = path.Clean(file)
 		for _, other := range items {
-			if other.File == file || Below(file, other.File) || Below(other.File, file) {
+			if Below(file, other.File) || Below(other.File, file) {
+				return nil, &Error{key, fmt.Sprintf("files %s and %s lie in one another", Quote(other.File), Quote(file))}
+			}
+			if other.File == file {
 				return nil, &Error{key, fmt.Sprintf("keys %s and %s want the same file %s", Quote(other.Key), Quote(secretKey), Quote(file))}
 			}
 		}

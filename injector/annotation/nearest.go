@@ -9,10 +9,20 @@ import (
 // Nearest returns `; did you mean "…"?` with the name that was probably meant,
 // or nothing where none is near: at most a third of it may differ. Of equally
 // near names the first wins.
-//
-// Names longer than any valid one have none near: comparing takes the product of
-// the lengths, and nobody has validated them yet.
 func Nearest(name string, names []string) string {
+	best := nearest(name, names)
+	if best == "" || best == name {
+		return ""
+	}
+	return didYouMean(best)
+}
+
+func didYouMean(name string) string { return "; did you mean " + Quote(name) + "?" }
+
+// nearest returns the nearest name, if one is near. Names longer than any valid
+// one have none near: comparing takes the product of the lengths, and nobody has
+// validated them yet.
+func nearest(name string, names []string) string {
 	if len(name) > maxKey {
 		return ""
 	}
@@ -25,8 +35,5 @@ func Nearest(name string, names []string) string {
 			best, distance = candidate, d
 		}
 	}
-	if best == "" || best == name {
-		return ""
-	}
-	return "; did you mean " + Quote(best) + "?"
+	return best
 }

@@ -171,17 +171,25 @@ func unknown(key string) *Error {
 	if lower := strings.ToLower(domain); lower != domain {
 		return &Error{key, "the domain must be in lower case: " + showKey(lower+"/"+name)}
 	}
-	known := make([]string, 0, len(fixed)+2)
-	for name, asks := range fixed {
-		if asks {
-			known = append(known, name)
+	const problem = "there is no such annotation"
+	if domain == v1alpha1.Group {
+		names := make([]string, 0, len(fixed))
+		for known, asks := range fixed {
+			if asks {
+				names = append(names, known[len(v1alpha1.Group)+1:])
+			}
 		}
+		slices.Sort(names)
+		if best := nearest(name, names); best != "" {
+			return &Error{key, problem + didYouMean(domain+"/"+best)}
+		}
+		return &Error{key, problem}
 	}
-	for _, prefix := range []string{v1alpha1.AnnotationEnvPrefix, v1alpha1.AnnotationMountPrefix} {
-		known = append(known, prefix+name)
+	kind := strings.TrimSuffix(domain, "."+v1alpha1.Group)
+	if best := nearest(kind, []string{"env", "mount"}); best != "" {
+		return &Error{key, problem + didYouMean(best+"."+v1alpha1.Group+"/"+name)}
 	}
-	slices.Sort(known)
-	return &Error{key, "there is no such annotation" + Nearest(key, known)}
+	return &Error{key, problem}
 }
 
 // maxItems bounds a list, because what follows compares its items with one

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package injector
+
+import (
+	"slices"
+
+	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/injector/annotation"
+)
+
+// giveEnv adds a variable. The pod's own wins over ours, and two of ours may not
+// differ.
+func (p *plan) giveEnv(container *containerPlan, g *grant) *Refusal {
+	for _, other := range container.env {
+		if other.Name != g.env.Name {
+			continue
+		}
+		if *other.ValueFrom.SecretKeyRef == *g.env.ValueFrom.SecretKeyRef {
+			return nil
+		}
+		return refuse(g.annotation, "variable %s of container %s is wanted from credential %q key %s and from credential %q key %s",
+			g.env.Name, annotation.Quote(container.Name),
+			other.grant.entry.Name, other.ValueFrom.SecretKeyRef.Key, g.entry.Name, g.env.ValueFrom.SecretKeyRef.Key)
+	}
+	exists := false
+	for i := range container.Env {
+		if container.Env[i].Name != g.env.Name {
+			continue
+		}
+		if !sameSource(&container.Env[i], g.env) {
+			p.keep(container, g, g.env.Name)
+			return nil
+		}
+		exists = true
+	}
+	container.env = append(container.env, ownedEnv{EnvVar: g.env, grant: g, exists: exists})
+	p.record.add(g.entry.Name, "env "+g.env.Name)
+	return nil
+}
+
+// keep notes that the pod's own variable stays.
+func (p *plan) keep(container *containerPlan, g *grant, variable string) {
+	p.warnings.add("container %s already sets variable %s, which is kept instead of credential %q",
+		annotation.Quote(container.Name), variable, g.entry.Name)
+	p.record.skipped(g.entry.Name, "env "+variable, container.Name)
+}
+
+func sameSource(existing, wanted *EnvVar) bool {
+	return existing.ValueFrom != nil && existing.ValueFrom.SecretKeyRef != nil &&
+		*existing.ValueFrom.SecretKeyRef == *wanted.ValueFrom.SecretKeyRef
+}
+
+// giveEnvFrom adds all keys as variables.
+func (p *plan) giveEnvFrom(container *containerPlan, g *grant) {
+	if slices.ContainsFunc(container.envFrom, func(other *grant) bool { return other.entry == g.entry }) {
+		return
+	}
+	container.envFrom = append(container.envFrom, g)
+	p.record.add(g.entry.Name, "envFrom")
+}
+
+func (c *containerPlan) hasEnvFrom(kubernetesName string) bool {
+	return slices.ContainsFunc(c.EnvFrom, func(source EnvFromSource) bool {
+		return source.Prefix == "" && source.SecretRef != nil && source.SecretRef.Name == kubernetesName
+	})
+}
+
+// checkEnvFrom refuses two credentials that set one variable where at least one
+// of them sets all its keys. The pod's own variables win, as Kubernetes has it.
+func (p *plan) checkEnvFrom() *Refusal {
+	var setters map[string]*catalog.Entry
+	for i := range p.containers {
+		container := &p.containers[i]
+		if len(container.envFrom) == 0 {
+			continue
+		}
+		if setters == nil {
+			setters = make(map[string]*catalog.Entry, 16)
+		}
+		clear(setters)
+		container.listSetters(setters)
+		for _, g := range container.envFrom {
+			for _, key := range g.entry.Keys {
+				switch other, set := setters[key.Key]; {
+				case !set:
+					setters[key.Key] = g.entry
+				case other == nil:
+					p.keep(container, g, key.Key)
+				case other != g.entry:
+					return refuse(g.annotation, "variable %s of container %s is wanted from credential %q and from credential %q",
+						key.Key, annotation.Quote(container.Name), other.Name, g.entry.Name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// listSetters lists who sets a variable by its name: a credential, or nil for the
+// pod's author.
+func (c *containerPlan) listSetters(setters map[string]*catalog.Entry) {
+	for i := range c.Env {
+		setters[c.Env[i].Name] = nil
+	}
+	for i := range c.env {
+		setters[c.env[i].Name] = c.env[i].grant.entry
+	}
+}

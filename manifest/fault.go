@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	yaml3 "go.yaml.in/yaml/v3"
+	"sigs.k8s.io/yaml"
+)
+
+// errTwice is the error of a mapping with one key twice.
+var errTwice = errors.New("a key stands twice in one mapping")
+
+// convert makes JSON of a document of YAML. The converter reads no further than the
+// end of the first document, and would lose what is behind it. Its strict way
+// refuses what a mapping has besides what it merges.
+func convert(text []byte) ([]byte, error) {
+	converted, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		return nil, err
+	}
+	var node yaml3.Node
+	decoder := yaml3.NewDecoder(bytes.NewReader(text))
+	err = decoder.Decode(&node)
+	if err == nil {
+		err = decoder.Decode(new(yaml3.Node))
+	}
+	switch {
+	case !errors.Is(err, io.EOF):
+		return nil, err
+	case hasKeyTwice(&node):
+		return nil, errTwice
+	}
+	return converted, nil
+}
+
+func hasKeyTwice(node *yaml3.Node) bool {
+	if node.Kind == yaml3.MappingNode {
+		seen := make(map[string]bool, len(node.Content)/2)
+		for i := 0; i < len(node.Content); i += 2 {
+			key := node.Content[i].Value
+			if seen[key] && node.Content[i].Kind == yaml3.ScalarNode {
+				return true
+			}
+			seen[key] = true
+		}
+	}
+	return slices.ContainsFunc(node.Content, hasKeyTwice)
+}
+
+// fixedWords are how the parser's messages begin that hold nothing of the text.
+var fixedWords = regexp.MustCompile(`^(did not find|could not find|found |mapping values|block sequence|block collection|control characters|invalid (leading|trailing|length|Unicode)|incomplete|unexpected|exceeded|document contains excessive|map merge requires)`)
+
+var lineNumber = regexp.MustCompile(`^(unmarshal errors: *)?line [0-9]+: `)
+
+// wordYAMLError words what the YAML parser says, without what it repeats of the
+// text: a password that begins with "*" is an alias to it, and named as one.
+func wordYAMLError(err error) string {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	for _, prefix := range []string{"error converting YAML to JSON: ", "yaml: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	text = lineNumber.ReplaceAllString(text, "")
+	switch {
+	case errors.Is(err, errTwice):
+		return text
+	case strings.HasPrefix(text, "unknown anchor"):
+		return "an alias (*) of something that has no anchor (&)"
+	case strings.Contains(text, "map key"):
+		return "a key is neither text, a number nor a boolean"
+	case strings.HasPrefix(text, "cannot decode"), strings.HasPrefix(text, "!!"):
+		return "a value does not fit its tag (!!)"
+	case fixedWords.MatchString(text):
+		return text
+	}
+	return "it cannot be read"
+}
+
+// lookAhead is how many lines behind a supposed fault are tried, in case that it
+// is just the first of a list or a text over several lines.
+const lookAhead = 20
+
+// faultyLine returns the first line, counted from 1, from which on a text cannot
+// be read. The parser's own numbers are those of a later line or of an outer
+// mapping.
+func faultyLine(text []byte) int {
+	ends := lineEnds(text)
+	readable := func(lines int) bool {
+		_, err := convert(text[:ends[lines]])
+		return err == nil
+	}
+	good, bad := 0, len(ends)-1
+	for {
+		for bad-good > 1 {
+			if middle := (good + bad) / 2; readable(middle) {
+				good = middle
+			} else {
+				bad = middle
+			}
+		}
+		for lines := bad + 1; lines < len(ends) && lines <= bad+lookAhead; lines++ {
+			if readable(lines) {
+				good = lines
+			}
+		}
+		if good < bad {
+			return bad
+		}
+		bad = len(ends) - 1
+	}
+}
+
+// lineEnds returns the offsets behind each line, after a first of 0.
+func lineEnds(text []byte) []int {
+	ends := []int{0}
+	for end := 0; end < len(text); ends = append(ends, end) {
+		next := bytes.IndexByte(text[end:], '\n')
+		if next < 0 {
+			end = len(text)
+		} else {
+			end += next + 1
+		}
+	}
+	return ends
+}
