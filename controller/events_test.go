@@ -74,13 +74,13 @@ func TestValuesAreNotTold(t *testing.T) {
 	})
 	w.run()
 	k := kinds[v1alpha1.Generic]
-	k.data = map[string]string{"api-key": "hunter2"}
+	k.data = map[string]string{"api-key": "not-a-secret"}
 	w.source(w.layout.SystemNamespace, "key", k, clusterScope)
 	c := w.credential(w.layout.SystemNamespace, "key", v1alpha1.Generic, clusterScope)
 	status := w.because(c, v1alpha1.ReasonNamespaceIssues)
 	told, err := json.Marshal([]any{status, w.events(c, "NamespaceIssues")})
 	w.must(err)
-	for _, value := range []string{"hunter2", "aHVudGVyMg"} {
+	for _, value := range []string{"not-a-secret", "bm90LWEtc2VjcmV0"} {
 		if strings.Contains(string(told), value) {
 			t.Errorf("%s is told: %s", value, told)
 		}

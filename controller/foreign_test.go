@@ -49,7 +49,7 @@ func TestForeignSecret(t *testing.T) {
 			}
 			w.must(w.Delete(w.Context(), foreign))
 			w.spread(c, 2)
-			if got := w.secret(a, "genericsecret-key"); got == nil || string(got.Data["api-key"]) != "sk-1" {
+			if got := w.secret(a, "genericsecret-key"); got == nil || string(got.Data["api-key"]) != "not-a-secret-1" {
 				t.Error("there is no copy in its place")
 			}
 		})

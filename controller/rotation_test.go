@@ -32,9 +32,9 @@ func TestRotationWritesEachCopyOnce(t *testing.T) {
 	}
 
 	for _, next := range []map[string]string{
-		{"api-key": "sk-2", "region": "eu"},
-		{"api-key": "sk-2", "zone": "1"},
-		{"api-key": "sk-3"},
+		{"api-key": "not-a-secret-2", "region": "eu"},
+		{"api-key": "not-a-secret-2", "zone": "1"},
+		{"api-key": "not-a-secret-3"},
 	} {
 		w.sent.reset()
 		source := w.secret(w.layout.SystemNamespace, "key")
@@ -114,7 +114,7 @@ func TestRotationWhileDown(t *testing.T) {
 	w.stop()
 
 	source := w.secret(w.layout.SystemNamespace, "key")
-	w.change(source, func() { source.Data["api-key"] = []byte("sk-2") })
+	w.change(source, func() { source.Data["api-key"] = []byte("not-a-secret-2") })
 	w.relabel(w.namespaceNamed(b), w.layout.ProjectLabel, "")
 	d := w.project("d", "")
 
@@ -122,7 +122,7 @@ func TestRotationWhileDown(t *testing.T) {
 	w.status(c, "rotated", func(s v1alpha1.CredentialStatus) bool {
 		return s.Fingerprint != before.Fingerprint && s.Namespaces.Ready == 2
 	})
-	for namespace, want := range map[string]string{a: "sk-2", d: "sk-2"} {
+	for namespace, want := range map[string]string{a: "not-a-secret-2", d: "not-a-secret-2"} {
 		if got := w.secret(namespace, "genericsecret-key"); got == nil || string(got.Data["api-key"]) != want {
 			t.Errorf("%s does not have the new value", namespace)
 		}

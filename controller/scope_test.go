@@ -67,7 +67,7 @@ func TestShadowing(t *testing.T) {
 		status.Issues[0].Namespace != a || status.Issues[0].Reason != v1alpha1.IssueShadowed {
 		t.Errorf("the wider one's status is %+v", status)
 	}
-	for namespace, want := range map[string]string{a: "of-research", b: "sk-1"} {
+	for namespace, want := range map[string]string{a: "of-research", b: "not-a-secret-1"} {
 		if got := w.secret(namespace, "genericsecret-key"); got == nil || string(got.Data["api-key"]) != want {
 			t.Errorf("%s has the wrong copy", namespace)
 		}
@@ -75,7 +75,7 @@ func TestShadowing(t *testing.T) {
 
 	w.must(w.Delete(w.Context(), narrow))
 	w.spread(wide, 2)
-	if got := w.secret(a, "genericsecret-key"); string(got.Data["api-key"]) != "sk-1" {
+	if got := w.secret(a, "genericsecret-key"); string(got.Data["api-key"]) != "not-a-secret-1" {
 		t.Error("the wider one did not come back")
 	}
 }

@@ -76,12 +76,12 @@ func TestSourceMissing(t *testing.T) {
 	}
 
 	k := kinds[v1alpha1.Generic]
-	k.data = map[string]string{"api-key": "sk-2"}
+	k.data = map[string]string{"api-key": "not-a-secret-2"}
 	w.source(w.layout.SystemNamespace, "key", k, clusterScope)
 	w.status(c, "rotated", func(s v1alpha1.CredentialStatus) bool {
 		return s.State == v1alpha1.StateNoIssuesFound && s.Fingerprint != before.Fingerprint && s.Namespaces.Ready == 1
 	})
-	if now := w.secret(a, "genericsecret-key"); now.UID != copied.UID || string(now.Data["api-key"]) != "sk-2" || len(now.Data) != 1 {
+	if now := w.secret(a, "genericsecret-key"); now.UID != copied.UID || string(now.Data["api-key"]) != "not-a-secret-2" || len(now.Data) != 1 {
 		t.Errorf("the copy has the keys %v", now.Data)
 	}
 }
@@ -165,7 +165,7 @@ func TestSourceMadeForACredential(t *testing.T) {
 	c := &v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: made.Namespace, Name: "zebra"}, Spec: *other.Spec.DeepCopy()}
 	w.must(w.Create(w.Context(), c))
 	before := w.spread(c, 1)
-	w.change(made, func() { made.Data["api-key"] = []byte("sk-2") }) // it is watched by this label
+	w.change(made, func() { made.Data["api-key"] = []byte("not-a-secret-2") }) // it is watched by this label
 	w.status(c, "rotated", func(s v1alpha1.CredentialStatus) bool {
 		return s.Fingerprint != before.Fingerprint && s.Namespaces.Ready == 1
 	})

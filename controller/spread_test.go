@@ -28,32 +28,32 @@ type kind struct {
 var kinds = map[v1alpha1.CredentialType]kind{
 	v1alpha1.DockerRegistry: {
 		label: "docker-registry", secretType: corev1.SecretTypeDockerConfigJson, copyType: corev1.SecretTypeDockerConfigJson,
-		data:       map[string]string{".dockerconfigjson": `{"auths":{"registry.example.com":{"auth":"dTpw"},"ghcr.io":{"auth":"dTpw"}}}`},
+		data:       map[string]string{".dockerconfigjson": `{"auths":{"registry.example.com":{"auth":"bm90LWE6c2VjcmV0"},"ghcr.io":{"auth":"bm90LWE6c2VjcmV0"}}}`},
 		name:       "dockerregistry-",
 		keys:       []v1alpha1.SecretKey{{Key: ".dockerconfigjson", Role: ".dockerconfigjson"}},
 		registries: []string{"registry.example.com", "ghcr.io"},
 	},
 	v1alpha1.AccessKey: {
 		label: "access-key", secretType: corev1.SecretTypeOpaque, copyType: corev1.SecretTypeOpaque,
-		data: map[string]string{"AccessKeyId": "AKIA", "SecretKey": "hunter2"},
+		data: map[string]string{"AccessKeyId": "not-an-id", "SecretKey": "not-a-secret"},
 		name: "accesskey-",
 		keys: []v1alpha1.SecretKey{{Key: "AccessKeyId", Role: "accessKeyId"}, {Key: "SecretKey", Role: "secretAccessKey"}},
 	},
 	v1alpha1.Password: {
 		label: "password", secretType: corev1.SecretTypeBasicAuth, copyType: corev1.SecretTypeOpaque,
-		data: map[string]string{"username": "ann", "password": "hunter2"},
+		data: map[string]string{"username": "ann", "password": "not-a-secret"},
 		name: "password-",
 		keys: []v1alpha1.SecretKey{{Key: "password", Role: "password"}, {Key: "username", Role: "username"}},
 	},
 	v1alpha1.SSHKey: {
 		label: "generic", secretType: corev1.SecretTypeSSHAuth, copyType: corev1.SecretTypeOpaque,
-		data: map[string]string{"ssh-privatekey": "-----BEGIN", "known_hosts": "example.com ssh-ed25519 AAAA"},
+		data: map[string]string{"ssh-privatekey": "not-a-key", "known_hosts": "example.com not-a-key"},
 		name: "sshkey-",
 		keys: []v1alpha1.SecretKey{{Key: "known_hosts", Role: "knownHosts"}, {Key: "ssh-privatekey", Role: "privateKey"}},
 	},
 	v1alpha1.Generic: {
 		label: "generic", secretType: corev1.SecretTypeOpaque, copyType: corev1.SecretTypeOpaque,
-		data: map[string]string{"api-key": "sk-1", "region": "eu"},
+		data: map[string]string{"api-key": "not-a-secret-1", "region": "eu"},
 		name: "genericsecret-",
 		keys: []v1alpha1.SecretKey{{Key: "api-key"}, {Key: "region"}},
 	},

@@ -59,7 +59,7 @@ func TestStaleSightingChangesNothing(t *testing.T) {
 
 			writer := copies.NewWriter(copies.Options{Client: w, Reader: w, Cache: w, Clock: clock.RealClock{}, Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second})
 			wanted := copies.Wanted{Credential: client.ObjectKeyFromObject(c), UID: c.UID, Name: "genericsecret-key", Type: corev1.SecretTypeOpaque}.
-				Fill(bytes(map[string]string{"api-key": "sk-2"}), "1:1")
+				Fill(bytes(map[string]string{"api-key": "not-a-secret-2"}), "1:1")
 			report := writer.Spread(w.Context(), wanted, []copies.Step{{Action: test.action, Namespace: a, Copy: seen}})
 			if report.Outcomes[a].Current || len(report.Removed) > 0 || report.RetryAfter == 0 {
 				t.Errorf("it was taken for done: %+v", report)

@@ -45,6 +45,8 @@ type world struct {
 	// sent are the requests of the running controllers.
 	sent *requests
 	stop func()
+	// hold is called before a request of the controllers is sent, and may wait.
+	hold func(*http.Request)
 	// nudges counts the events that were brought about.
 	nudges int
 }
@@ -93,7 +95,7 @@ func (w *world) clean() {
 func (w *world) run() {
 	w.Helper()
 	w.stop()
-	w.sent = &requests{}
+	w.sent = &requests{hold: w.hold}
 	cfg := rest.CopyConfig(config(w.T))
 	cfg.QPS = -1
 	cfg.Wrap(w.sent.count)
@@ -241,17 +243,35 @@ func ready(s v1alpha1.CredentialStatus) metav1.Condition {
 
 // requests are those that a process sent.
 type requests struct {
+	hold func(*http.Request)
+
 	mu   sync.Mutex
 	list []string
+	// wide are the lists and watches of Secrets that ask for more than metadata, or
+	// for Secrets without a label of ours.
+	wide []string
 }
 
 func (r *requests) count(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		if r.hold != nil {
+			r.hold(request)
+		}
 		r.mu.Lock()
 		r.list = append(r.list, request.Method+" "+request.URL.Path)
+		if isWide(request) {
+			r.wide = append(r.wide, request.URL.RequestURI())
+		}
 		r.mu.Unlock()
 		return next.RoundTrip(request)
 	})
+}
+
+func isWide(request *http.Request) bool {
+	if request.Method != http.MethodGet || !strings.HasSuffix(request.URL.Path, "/secrets") {
+		return false
+	}
+	return request.URL.Query().Get("labelSelector") == "" || !strings.Contains(request.Header.Get("Accept"), "as=PartialObjectMetadata")
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -67,7 +67,7 @@ func TestRead(t *testing.T) {
 // TestSlim: kubectl apply leaves the values in an annotation.
 func TestSlim(t *testing.T) {
 	secret := marked(func(s *metav1.PartialObjectMetadata) {
-		s.Annotations[corev1.LastAppliedConfigAnnotation] = `{"data":{"password":"aHVudGVyMg=="}}`
+		s.Annotations[corev1.LastAppliedConfigAnnotation] = `{"data":{"password":"bm90LWEtc2VjcmV0"}}`
 		s.ManagedFields = []metav1.ManagedFieldsEntry{wroteBy("kubectl", `{"f:data":{"f:password":{}},"f:type":{}}`)}
 	})
 	if _, err := Slim(secret); err != nil {

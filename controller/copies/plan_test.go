@@ -57,7 +57,7 @@ func TestPlan(t *testing.T) {
 }
 
 func TestWantedDoesNotPrintValues(t *testing.T) {
-	wanted := Wanted{Credential: types.NamespacedName{Namespace: "n", Name: "key"}}.Fill(map[string][]byte{"k": []byte("hunter2")}, "f")
+	wanted := Wanted{Credential: types.NamespacedName{Namespace: "n", Name: "key"}}.Fill(map[string][]byte{"k": []byte("not-a-secret")}, "f")
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		if got := fmt.Sprintf(format, wanted); got != "copies of n/key" {
 			t.Errorf("%s prints %s", format, got)

@@ -25,7 +25,7 @@ func TestRefused(t *testing.T) {
 	}
 	terminating := apierrors.NewForbidden(secrets, "s", errors.New("because it is being terminated"))
 	terminating.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
-	wanted := Wanted{Name: "genericsecret-key"}.Fill(map[string][]byte{"k": []byte("hunter2"), "pin": []byte("1")}, "f")
+	wanted := Wanted{Name: "genericsecret-key"}.Fill(map[string][]byte{"k": []byte("not-a-secret"), "pin": []byte("1")}, "f")
 
 	for name, test := range map[string]struct {
 		err     error
@@ -42,8 +42,8 @@ func TestRefused(t *testing.T) {
 		"webhook is down": {apierrors.NewInternalError(errors.New(`failed calling webhook "w.example.com"`)), v1alpha1.IssueWriteFailed, "failed calling"},
 		"connection":      {errors.New("connection refused"), v1alpha1.IssueWriteFailed, "connection refused"},
 		"wrapped":         {fmt.Errorf("deleting copy a/b: %w", terminating), v1alpha1.IssueNamespaceTerminating, "being deleted"},
-		"tells a value":   {denied(400, `admission webhook "w" denied the request: hunter2 is weak`), v1alpha1.IssueAdmissionRefused, "refused Secret genericsecret-key"},
-		"tells base64":    {denied(400, `admission webhook "w" denied the request: aHVudGVyMg== is weak`), v1alpha1.IssueAdmissionRefused, "refused Secret genericsecret-key"},
+		"tells a value":   {denied(400, `admission webhook "w" denied the request: not-a-secret is weak`), v1alpha1.IssueAdmissionRefused, "refused Secret genericsecret-key"},
+		"tells base64":    {denied(400, `admission webhook "w" denied the request: bm90LWEtc2VjcmV0 is weak`), v1alpha1.IssueAdmissionRefused, "refused Secret genericsecret-key"},
 		"is long":         {errors.New(strings.Repeat("ü", 1000)), v1alpha1.IssueWriteFailed, "…"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestRefused(t *testing.T) {
 			if got.Reason != test.reason || !strings.Contains(strings.ToLower(got.Message), strings.ToLower(test.message)) {
 				t.Errorf("%s: %s", got.Reason, got.Message)
 			}
-			if strings.Contains(got.Message, "hunter2") || strings.Contains(got.Message, "aHVudGVyMg==") {
+			if strings.Contains(got.Message, "not-a-secret") || strings.Contains(got.Message, "bm90LWEtc2VjcmV0") {
 				t.Errorf("a value is told: %s", got.Message)
 			}
 			if len(got.Message) > 512 || !utf8.ValidString(got.Message) {
