@@ -78,7 +78,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return // there is nobody to answer
 		}
-		// No client keeps the room for long. A server without deadlines has no room to keep.
+		// No client keeps the room for long. An error says that there is no connection.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(largeTime))
 	}
 	memory := exchanges.Get().(*exchange)

@@ -9,9 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
@@ -251,59 +249,6 @@ func TestBodyLimit(t *testing.T) {
 			})
 		}
 	}
-}
-
-// Large reviews are taken in a few at a time, and do not keep small ones waiting.
-func TestLargeReviewsTakeTurns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
-		f.know(project("team-a", ""), generic("team-a", "openai", ""))
-		large := append(reviewOf("team-a", []byte(naming("openai"))), bytes.Repeat([]byte(" "), 1<<20)...)
-		var reading, done atomic.Int32
-		goOn := make(chan struct{})
-		for range 5 {
-			go func() {
-				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, webhook.PathAnnotated, readerFunc(bytes.NewReader(large), func() {
-					reading.Add(1)
-					<-goOn
-				}))
-				r.ContentLength = int64(len(large))
-				r.Header.Set("Content-Type", "application/json")
-				if answer := f.do(r); answer.response == nil || !answer.response.Allowed {
-					t.Errorf("answer: %d %s", answer.code, answer.body)
-				}
-				done.Add(1)
-			}()
-		}
-		synctest.Wait()
-		if n := reading.Load(); n != 2 {
-			t.Errorf("%d large reviews are read at once, want 2", n)
-		}
-		if answer := f.admit("team-a", naming("openai")); !answer.response.Allowed {
-			t.Errorf("answer: %s", answer.body)
-		}
-		close(goOn)
-		synctest.Wait()
-		if n := done.Load(); n != 5 {
-			t.Errorf("%d large reviews were answered, want 5", n)
-		}
-	})
-}
-
-// readerFunc calls before ahead of the first read.
-func readerFunc(r io.Reader, before func()) io.Reader { return &delayedReader{r, before} }
-
-type delayedReader struct {
-	io.Reader
-	before func()
-}
-
-func (d *delayedReader) Read(p []byte) (int, error) {
-	if d.before != nil {
-		d.before()
-		d.before = nil
-	}
-	return d.Reader.Read(p)
 }
 
 // What a refusal repeats is cut: a pod is not validated before it comes here.
