@@ -13,7 +13,8 @@ help: ## List the targets.
 
 .PHONY: demo
 demo: programs build ## A control plane with Credence on this machine; ONESHOT=1 ends by itself.
-	go run -C e2e ./cmd/demo -programs $(ASSETS) -credence $(BIN)/credence -dir $(CURDIR)/.demo $(if $(ONESHOT),-oneshot)
+	go build -C e2e -o $(BIN)/demo ./cmd/demo
+	@cd e2e && exec $(BIN)/demo -programs $(ASSETS) -credence $(BIN)/credence -dir $(CURDIR)/.demo $(if $(ONESHOT),-oneshot)
 
 .PHONY: test
 test: programs ## All tests.
