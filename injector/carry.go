@@ -80,3 +80,15 @@ func carried(prefix string, workload, template *Metadata) []jsonpatch.Operation 
 	}
 	return onWorkload.list
 }
+
+// asked returns the annotations that ask for something. A key with a comma, which
+// the API server takes nowhere, could not be listed.
+func asked(annotations map[string]string) map[string]string {
+	asked := map[string]string{}
+	for key, value := range annotations {
+		if annotation.Asks(key) && !strings.Contains(key, ",") {
+			asked[key] = value
+		}
+	}
+	return asked
+}

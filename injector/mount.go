@@ -102,7 +102,12 @@ func (p *plan) checkPodMounts(container *containerPlan, g *grant, content *Secre
 
 // absolute returns where the kubelet mounts: it takes relative paths for paths
 // from the root.
-func absolute(mountPath string) string { return path.Join("/", mountPath) }
+func absolute(mountPath string) string {
+	if !path.IsAbs(mountPath) {
+		mountPath = "/" + mountPath
+	}
+	return path.Clean(mountPath) // does not allocate where there is nothing to clean
+}
 
 func items(wanted []annotation.Item) []KeyToPath {
 	if len(wanted) == 0 {
@@ -153,11 +158,14 @@ func effectiveUser(container, pod *SecurityContext) (known, root bool) {
 // volume returns the name of a volume with this content: one that the pod has,
 // one that is planned, or a new one.
 func (p *plan) volume(credentialName string, content SecretVolume) string {
-	for _, volumes := range [2][]Volume{p.spec.Volumes, p.volumes} {
-		for i := range volumes {
-			if sameContent(volumes[i].Secret, &content, false) {
-				return volumes[i].Name
-			}
+	for i := range p.spec.Volumes {
+		if name := p.spec.Volumes[i].Name; sameContent(p.spec.Volumes[i].Secret, &content, false) && p.isContentOf(name, &content, false) {
+			return name
+		}
+	}
+	for i := range p.volumes {
+		if sameContent(p.volumes[i].Secret, &content, false) {
+			return p.volumes[i].Name
 		}
 	}
 	name := p.freeName(credentialName, &content)
@@ -165,6 +173,8 @@ func (p *plan) volume(credentialName string, content SecretVolume) string {
 	return name
 }
 
+// isContentOf says whether a volume of the pod has this content. Of several with
+// one name, which the API server refuses later, it is the first.
 func (p *plan) isContentOf(volume string, content *SecretVolume, anyMode bool) bool {
 	for i := range p.spec.Volumes {
 		if p.spec.Volumes[i].Name == volume {

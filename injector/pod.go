@@ -7,8 +7,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/credence-dev/credence/injector/annotation"
 )
 
 // Pod is the part of a pod, or of a pod template, that injection reads.
@@ -196,19 +194,6 @@ func (p *Pod) WorkloadName() string {
 		return "Pod/" + p.Metadata.Name
 	}
 	return "Pod/" + p.Metadata.GenerateName
-}
-
-// CredentialNames returns the names that the pod's annotations mention, as far as
-// they can be read.
-func (p *Pod) CredentialNames() []string {
-	if p == nil {
-		return nil
-	}
-	wanted, err := annotation.Parse(p.Metadata.Annotations)
-	if err != nil {
-		return nil
-	}
-	return wanted.CredentialNames()
 }
 
 // Controller returns the reference to the object that controls the pod.

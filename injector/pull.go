@@ -109,10 +109,17 @@ func serves(entry *catalog.Entry, images []credential.Image) (best string, ok bo
 	return best, ok
 }
 
+// maxImages bounds how many images are looked at. A node runs no pod of as many
+// containers, and each is compared with every registry.
+const maxImages = 1000
+
 // images returns the images that the kubelet will pull for the pod.
 func (p *plan) images() []credential.Image {
-	images := make([]credential.Image, 0, len(p.containers))
+	images := make([]credential.Image, 0, min(len(p.containers), maxImages))
 	add := func(reference string) {
+		if len(images) == maxImages {
+			return
+		}
 		if image, ok := credential.ParseImage(reference); ok {
 			images = append(images, image)
 		}

@@ -11,8 +11,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"gomodules.xyz/jsonpatch/v2"
-
-	"github.com/credence-dev/credence/injector/annotation"
 )
 
 // Template says where the pods of a kind are described.
@@ -71,8 +69,11 @@ func InjectDocument(known Catalog, document Document) (Result, error) {
 	}
 	prefix := document.Template.Prefix
 	raw, err := valueAt(current, prefix)
-	if err != nil || isNull(raw) { // some workloads may be without a template
-		return Result{Operations: carried}, err
+	if err != nil {
+		return Result{}, err
+	}
+	if prefix != "" && isNull(raw) { // some workloads may be without a template
+		return Result{Operations: carried}, nil
 	}
 	pod, err := DecodePod(raw)
 	if err != nil {
@@ -140,15 +141,4 @@ func valueAt(document []byte, prefix string) (jsontext.Value, error) {
 		at += "/" + name
 	}
 	return value, nil
-}
-
-// asked returns the annotations that ask for something.
-func asked(annotations map[string]string) map[string]string {
-	asked := map[string]string{}
-	for key, value := range annotations {
-		if annotation.Asks(key) {
-			asked[key] = value
-		}
-	}
-	return asked
 }

@@ -4,6 +4,7 @@ package manifest
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -57,9 +58,13 @@ func readNode(decoder *jsontext.Decoder) (*yaml3.Node, error) {
 // asks the reader that kubectl has, too: to that one "yes" and "0777" are none.
 func isPlain(value string) bool {
 	if strings.Contains(strings.TrimSuffix(value, "\n"), "\n") {
-		return true
+		return !strings.ContainsAny(value[:1], " \t\n") // else the writer gets the indentation wrong
 	}
 	var read any
 	err := yaml.Unmarshal([]byte(value), &read)
-	return err == nil && read == any(value)
+	return err == nil && read == any(value) && !oldMeaning.MatchString(value)
 }
+
+// oldMeaning matches what other readers of YAML 1.1 take for a number to the base
+// of 60, or for a default value.
+var oldMeaning = regexp.MustCompile(`^([-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|=)$`)

@@ -103,10 +103,15 @@ func insertItem(node *yaml.Node, index string, value *yaml.Node) bool {
 	return true
 }
 
-// unflow writes an empty "[]" or "{}" that gets content in block style.
+// unflow writes an empty "[]" or "{}" that gets content in block style. A comment
+// behind it would be lost there.
 func unflow(node *yaml.Node) {
-	if len(node.Content) == 0 {
-		node.Style &^= yaml.FlowStyle
+	if len(node.Content) > 0 {
+		return
+	}
+	node.Style &^= yaml.FlowStyle
+	if node.HeadComment == "" {
+		node.HeadComment, node.LineComment = node.LineComment, ""
 	}
 }
 

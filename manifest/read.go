@@ -4,12 +4,14 @@ package manifest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"unicode/utf16"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -87,9 +89,8 @@ func isManifest(path string) bool {
 // Read cuts a text into documents. The error names the file, the document and the
 // line of what is malformed, and nothing of the text: it may hold Secrets.
 func Read(file string, text []byte) ([]Document, error) {
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // a byte order mark, as some editors leave
 	var documents []Document
-	for _, document := range splitYAML(text) {
+	for _, document := range splitYAML(toUTF8(text)) {
 		document.File, document.Number = file, len(documents)+1
 		more, err := document.read()
 		if err != nil {
@@ -98,6 +99,24 @@ func Read(file string, text []byte) ([]Document, error) {
 		documents = append(documents, more...)
 	}
 	return documents, nil
+}
+
+// toUTF8 removes a byte order mark, as some editors leave, and decodes the UTF-16
+// that redirected output is on Windows.
+func toUTF8(text []byte) []byte {
+	var order binary.ByteOrder = binary.LittleEndian
+	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xfe")):
+	case bytes.HasPrefix(text, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	default:
+		return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	}
+	units := make([]uint16, 0, len(text)/2)
+	for text = text[2:]; len(text) > 1; text = text[2:] {
+		units = append(units, order.Uint16(text))
+	}
+	return append([]byte(string(utf16.Decode(units))), text...) // an odd byte at the end is refused with the rest
 }
 
 // read reads what stands between two separators: a document of YAML, or objects

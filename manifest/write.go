@@ -11,6 +11,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/credence-dev/credence/injector"
 )
 
@@ -69,23 +71,24 @@ func (d *Injected) in(format Format) ([]byte, error) {
 	return nil, fmt.Errorf("format %q is unknown (formats: %s, %s, %s)", format, YAML, JSON, Patch)
 }
 
+// asJSON keeps the spelling of what was written as JSON.
 func (d *Injected) asJSON() ([]byte, error) {
 	patched, err := injector.Apply(d.JSON, d.Operations)
 	if err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
-	if err := json.Indent(&out, patched, "", "  "); err != nil {
+	indented, err := jsontext.AppendFormat(nil, patched, jsontext.WithIndent("  "), jsontext.PreserveRawStrings(d.IsJSON))
+	if err != nil {
 		return nil, fmt.Errorf("indenting JSON: %w", err)
 	}
-	return out.Bytes(), nil
+	return indented, nil
 }
 
 // asYAML keeps what people wrote where that is possible. What a document means is
 // held against the patched JSON, because a writer of YAML has more ways to be
 // wrong than one can think of.
 func (d *Injected) asYAML() ([]byte, error) {
-	if len(d.JSON) == 0 || len(d.Operations) == 0 && !d.IsJSON {
+	if len(d.JSON) == 0 || len(d.Operations) == 0 && !d.IsJSON && d.endsWell() {
 		return d.Text, nil
 	}
 	patched, err := injector.Apply(d.JSON, d.Operations)
@@ -97,18 +100,29 @@ func (d *Injected) asYAML() ([]byte, error) {
 			return text, nil
 		}
 	}
-	node, err := toNode(patched)
+	return toYAML(patched)
+}
+
+// toYAML writes JSON as YAML.
+func toYAML(text []byte) ([]byte, error) {
+	node, err := toNode(text)
 	if err != nil {
 		return nil, fmt.Errorf("writing YAML: %w", err)
 	}
-	text, err := encode(node, false)
-	if err == nil && !means(text, patched) {
+	written, err := encode(node, false)
+	if err == nil && !means(written, text) {
 		err = errors.New("it holds something that YAML cannot")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("writing YAML: %w", err)
 	}
-	return text, nil
+	return written, nil
+}
+
+// endsWell says whether a line break may follow the document, as it does where it
+// is written. A text in "|" that ended the file without one would get it.
+func (d *Injected) endsWell() bool {
+	return bytes.HasSuffix(d.Text, []byte("\n")) || means(append(bytes.Clone(d.Text), '\n'), d.JSON)
 }
 
 // means says whether a text of YAML is read as this JSON.

@@ -23,7 +23,7 @@ func didYouMean(name string) string { return "; did you mean " + Quote(name) + "
 // one have none near: comparing takes the product of the lengths, and nobody has
 // validated them yet.
 func nearest(name string, names []string) string {
-	if len(name) > maxKey {
+	if name == "" || len(name) > maxKey {
 		return ""
 	}
 	best, distance := "", len(name)/3+1

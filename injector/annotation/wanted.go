@@ -97,22 +97,6 @@ func Parse(annotations map[string]string) (Wanted, *Error) {
 	return wanted, nil
 }
 
-// CredentialNames returns the names that are mentioned, each once.
-func (w *Wanted) CredentialNames() []string {
-	var names []string
-	for _, named := range w.Named {
-		names = append(names, named.Credential)
-	}
-	for _, env := range w.Env {
-		names = append(names, env.Credential)
-	}
-	for _, mount := range w.Mounts {
-		names = append(names, mount.Credential)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
 // add reads one annotation.
 func (w *Wanted) add(key, value string) *Error {
 	switch {

@@ -158,10 +158,14 @@ func (c *Case) write(file string, text []byte) error {
 	return os.WriteFile(path, text, 0o644)
 }
 
-// Pod returns the workload as JSON if it is just one Pod, as a webhook gets it.
+// Pod returns the workload as JSON, as a webhook gets it, if it is just one Pod and
+// not the manifest itself is refused.
 func (c *Case) Pod() (document []byte, ok bool) {
 	document, err := yaml.YAMLToJSON(c.Workload)
 	if err != nil || bytes.Contains(c.Workload, []byte("\n---")) {
+		return nil, false
+	}
+	if _, refusal := c.Sentences(); c.Want == nil && refusal == "" {
 		return nil, false
 	}
 	var head struct {

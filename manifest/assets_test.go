@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manifest_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/manifest"
+)
+
+func readAssets(t *testing.T, text string) (*manifest.Assets, error) {
+	t.Helper()
+	documents, err := manifest.Read("assets.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return manifest.ReadAssets(documents)
+}
+
+func TestReadAssets(t *testing.T) {
+	assets, err := readAssets(t, `
+# Lists, Lists of one kind, and what is none of our business.
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Namespace, metadata: {name: a}, spec: {finalizers: [kubernetes]}, status: {phase: Active}, future: {}}
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: 5}}
+- {apiVersion: v1, kind: SecretList, items: [{metadata: {name: b}, data: {k: Y2FuYXJ5}}, {metadata: {name: c}, stringData: {k: v}}]}
+---
+apiVersion: credence.dev/v1alpha1
+kind: CredentialList
+items:
+- {metadata: {name: d}, spec: {type: generic, scope: {level: project}, secretRef: {name: b}}}
+- {apiVersion: credence.dev/v1alpha1, kind: Credential, metadata: {name: e}, spec: {type: generic, scope: {level: project}, secretRef: {name: c}}}
+---
+{"apiVersion": "v1", "kind": "NamespaceList", "items": null}
+---
+{apiVersion: example.com/v1, kind: Credential, spec: 5}
+---
+{apiVersion: example.com/v1, kind: PriceList, items: 5}
+---
+# nothing
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range assets.Namespaces {
+		got = append(got, "Namespace "+o.Name)
+	}
+	for _, o := range assets.Secrets {
+		got = append(got, "Secret "+o.Name)
+	}
+	for _, o := range assets.Credentials {
+		got = append(got, "Credential "+o.Name)
+	}
+	if diff := cmp.Diff([]string{"Namespace a", "Secret b", "Secret c", "Credential d", "Credential e"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestReadAssetsErrors(t *testing.T) {
+	const first = "apiVersion: v1\nkind: Namespace\n---\n" // the next document begins in line 4
+	const credential = "apiVersion: credence.dev/v1alpha1\nkind: Credential\n"
+	const secret = "apiVersion: v1\nkind: Secret\n"
+	const badSecret = "the Secret cannot be read: a field is unknown or has the wrong type, or data is not base64"
+	for name, test := range map[string]struct{ text, want string }{
+		"unknown field":        {first + credential + "spec:\n  type: generic\n  secret: canary\n", `document 2 (line 8): the Credential cannot be read: unknown field "spec.secret"`},
+		"unknown field, deep":  {credential + "spec:\n  injection:\n    env:\n    - name: A\n      keys: b\n", `document 1 (line 7): the Credential cannot be read: unknown field "spec.injection.env[0].keys"`},
+		"field in other case":  {credential + "Spec: {}\n", `document 1 (line 3): the Credential cannot be read: unknown field "Spec"`},
+		"wrong type":           {credential + "spec:\n  type: generic\n  scope: cluster\n", "document 1 (line 5): the Credential cannot be read: spec.scope must not be a JSON string"},
+		"wrong type in status": {credential + "status:\n  observedGeneration: one\n", "document 1 (line 4): the Credential cannot be read: status.observedGeneration must not be a JSON string"},
+		"item of a list":       {"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Namespace\n- " + strings.ReplaceAll(credential, "\n", "\n  ") + "spec:\n    typ: a\n", `document 1 (line 9): the Credential cannot be read: unknown field "spec.typ"`},
+		"secret, wrong type":   {secret + "stringData: {a: [canary]}\n", "document 1 (line 3): " + badSecret},
+		"secret, no base64":    {first + secret + "data: {a: canary!}\n", "document 2 (line 4): " + badSecret},
+		"secret, field":        {secret + "metadata: {}\ncanary: {a: b}\n", "document 1 (line 4): " + badSecret},
+		"namespace":            {"apiVersion: v1\nkind: Namespace\nmetadata:\n  labels:\n    a: true\n", "document 1 (line 4): the Namespace cannot be read: metadata.labels must not be a JSON bool"},
+		"kind":                 {first + "kind: [canary]\n", "document 2 (line 4): not a Kubernetes object: /kind must be a string, not a JSON array"},
+		"items":                {"apiVersion: v1\nkind: List\nitems: canary\n", "document 1 (line 3): not a Kubernetes object: /items must be a list"},
+		"item":                 {"apiVersion: v1\nkind: List\nitems:\n- {}\n- canary\n", "document 1 (line 5): not a Kubernetes object: it must be an object, not a JSON string"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := readAssets(t, test.text)
+			if err == nil {
+				t.Fatal("reads it")
+			}
+			if diff := cmp.Diff("assets.yaml, "+test.want, err.Error()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+const project = "{apiVersion: v1, kind: Namespace, metadata: {name: team-a, labels: {credence.dev/project: team-a}}}\n"
+
+func TestCatalog(t *testing.T) {
+	const (
+		older   = "---\n{apiVersion: credence.dev/v1alpha1, kind: Credential, metadata: {name: older, namespace: team-a, creationTimestamp: '2026-01-01T00:00:00Z'}, spec: {type: generic, scope: {level: project}, secretRef: {name: s}}}\n"
+		newer   = "---\n{apiVersion: credence.dev/v1alpha1, kind: Credential, metadata: {name: newer, namespace: team-a, creationTimestamp: '2026-01-02T00:00:00Z'}, spec: {type: generic, scope: {level: project}, secretRef: {name: s}}}\n"
+		planned = "---\n{apiVersion: credence.dev/v1alpha1, kind: Credential, metadata: {name: planned}, spec: {type: generic, scope: {level: project}, secretRef: {name: s}}}\n"
+		later   = "---\n{apiVersion: credence.dev/v1alpha1, kind: Credential, metadata: {name: later}, spec: {type: generic, scope: {level: project}, secretRef: {name: s}}}\n"
+		settled = "---\n{apiVersion: credence.dev/v1alpha1, kind: Credential, metadata: {name: settled, namespace: team-a, creationTimestamp: '2026-01-01T00:00:00Z'}, spec: {type: generic, scope: {level: project}, secretRef: {name: s}}, status: {observedGeneration: 1, keys: [{key: SETTLED}]}}\n"
+		secret  = "---\n{apiVersion: v1, kind: Secret, metadata: {name: s, labels: {run.ai/resource: generic}}, stringData: {A: canary}}\n"
+	)
+	inUse := func(of, by string) string {
+		return "credential team-a/" + of + ": Secret team-a/s already is the source of credential " + by + "; one source serves one credential"
+	}
+	for name, test := range map[string]struct {
+		text     string
+		visible  []string
+		problems []string
+		known    map[string]bool // whether the keys are
+	}{
+		"nothing":                       {text: ""},
+		"without the secret":            {text: project + planned, visible: []string{"planned"}, known: map[string]bool{"planned": false}},
+		"with the secret":               {text: project + planned + secret, visible: []string{"planned"}, known: map[string]bool{"planned": true}},
+		"in another order":              {text: secret + planned + "---\n" + project, visible: []string{"planned"}, known: map[string]bool{"planned": true}},
+		"the older has the source":      {text: project + newer + older + secret, visible: []string{"newer", "older"}, problems: []string{inUse("newer", "older")}, known: map[string]bool{"older": true, "newer": false}},
+		"what exists has the source":    {text: project + planned + newer + secret, visible: []string{"newer", "planned"}, problems: []string{inUse("planned", "newer")}},
+		"the first of those planned":    {text: project + later + planned + secret, visible: []string{"later", "planned"}, problems: []string{inUse("planned", "later")}},
+		"one with a status has, too":    {text: project + planned + settled + secret, visible: []string{"planned", "settled"}, problems: []string{inUse("planned", "settled")}, known: map[string]bool{"settled": true}},
+		"the same twice is one":         {text: project + planned + planned + secret, visible: []string{"planned"}, known: map[string]bool{"planned": true}},
+		"outside a project":             {text: planned + secret, problems: []string{"credential team-a/planned: namespace team-a is not a project, not a department's home and not the system namespace; label it credence.dev/project=<name>, or create the credential elsewhere"}},
+		"a status is taken at its word": {text: project + settled, visible: []string{"settled"}, known: map[string]bool{"settled": true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assets, err := readAssets(t, test.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			known, problems := assets.Catalog(credential.DefaultLayout(), "team-a")
+			place, _ := known.Place("team-a")
+			if diff := cmp.Diff(test.visible, known.Visible(place)); diff != "" {
+				t.Errorf("visible (-want +got):\n%s", diff)
+			}
+			var got []string
+			for _, problem := range problems {
+				got = append(got, problem.Error())
+			}
+			if diff := cmp.Diff(test.problems, got); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+			for name, want := range test.known {
+				entry, ok := known.Lookup(place, name)
+				if !ok || entry.KeysKnown != want {
+					t.Errorf("keys of %s known: %t", name, !want)
+				}
+			}
+		})
+	}
+}
