@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 
@@ -49,17 +47,9 @@ func newControllerCommand() *cobra.Command {
 
 // runController works until the context is done.
 func runController(ctx context.Context, p *process, flags *controllerFlags) error {
-	log, err := p.setupLogging()
+	log, config, clientset, err := p.connect(controllerAccount)
 	if err != nil {
 		return err
-	}
-	config, err := p.config(controllerAccount)
-	if err != nil {
-		return err
-	}
-	secrets, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("making a client: %w", err)
 	}
 	options := p.managerOptions(log)
 	options.Cache = controller.CacheOptions()
@@ -79,10 +69,10 @@ func runController(ctx context.Context, p *process, flags *controllerFlags) erro
 		return err
 	}
 	rotator := &certs.Rotator{
-		Secret:   types.NamespacedName{Namespace: p.layout.InstallNamespace, Name: webhookCASecret},
+		Secret:   p.webhookCA(),
 		Settings: certs.Settings{CommonName: "credence-webhook-ca", PropagationDelay: flags.propagationDelay},
 	}
-	if err := certs.Setup(mgr, secrets, rotator, &certs.Publisher{}); err != nil {
+	if err := certs.Setup(mgr, clientset, rotator, &certs.Publisher{}); err != nil {
 		return err
 	}
 	if err := addChecks(mgr, following, map[string]healthz.Checker{}); err != nil {

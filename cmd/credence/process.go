@@ -15,6 +15,8 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -99,6 +101,28 @@ func (p *process) config(account string) (*rest.Config, error) {
 		}
 	}
 	return config, nil
+}
+
+// connect gives a process its log and its ways to the cluster.
+func (p *process) connect(account string) (logr.Logger, *rest.Config, kubernetes.Interface, error) {
+	log, err := p.setupLogging()
+	if err != nil {
+		return logr.Logger{}, nil, nil, err
+	}
+	config, err := p.config(account)
+	if err != nil {
+		return logr.Logger{}, nil, nil, err
+	}
+	clientset, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return logr.Logger{}, nil, nil, fmt.Errorf("making a client: %w", err)
+	}
+	return log, config, clientset, nil
+}
+
+// webhookCA is the CA Secret of the admission webhooks.
+func (p *process) webhookCA() types.NamespacedName {
+	return types.NamespacedName{Namespace: p.layout.InstallNamespace, Name: webhookCASecret}
 }
 
 // managerOptions are those that every process has.

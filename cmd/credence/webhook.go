@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -57,28 +55,20 @@ func newWebhookCommand() *cobra.Command {
 
 // runWebhook serves until stop is done and the drain is over.
 func runWebhook(stop context.Context, p *process, flags *webhookFlags) error {
-	log, err := p.setupLogging()
-	if err != nil {
-		return err
-	}
-	config, err := p.config(webhookAccount)
+	log, config, clientset, err := p.connect(webhookAccount)
 	if err != nil {
 		return err
 	}
 	drain, ctx, cancel := serving.NewDrain(stop, flags.drain, clock.RealClock{})
 	defer cancel()
 
-	secrets, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("making a client: %w", err)
-	}
 	names := flags.names
 	if len(names) == 0 {
 		names = []string{fmt.Sprintf("credence-webhook.%s.svc", p.layout.InstallNamespace)}
 	}
 	certificate := certs.SelfManaged(&certs.Authority{
-		Client: secrets,
-		Secret: types.NamespacedName{Namespace: p.layout.InstallNamespace, Name: webhookCASecret},
+		Client: clientset,
+		Secret: p.webhookCA(),
 	}, names...)
 
 	options := p.managerOptions(log)
