@@ -110,7 +110,9 @@ func titles(objects []*unstructured.Unstructured) []string {
 	return all
 }
 
-func TestApply(t *testing.T) {
+// startPlane starts a control plane for one test.
+func startPlane(t *testing.T) *controlplane.ControlPlane {
+	t.Helper()
 	programs, err := controlplane.Ensure(t.Context(), "../../bin/controlplane", os.Stderr)
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +126,11 @@ func TestApply(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return plane
+}
+
+func TestApply(t *testing.T) {
+	plane := startPlane(t)
 	c, err := client.New(plane.Config(), client.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ package chart_test
 
 import (
 	"context"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -28,19 +27,7 @@ import (
 // TestCredenceInACluster installs the chart. There are no nodes, so our own pods
 // never run: the cluster is in the state in which the webhook is down.
 func TestCredenceInACluster(t *testing.T) {
-	programs, err := controlplane.Ensure(t.Context(), "../../bin/controlplane", os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plane, err := controlplane.Start(t.Context(), controlplane.Options{Programs: programs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := plane.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	plane := startPlane(t)
 	admin, err := client.New(plane.Config(), client.Options{})
 	if err != nil {
 		t.Fatal(err)
