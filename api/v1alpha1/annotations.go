@@ -63,4 +63,7 @@ const (
 	// AnnotationFingerprint holds, on a copy, a keyed digest of its data:
 	// "<key id>:<HMAC>".
 	AnnotationFingerprint = "credence.dev/fingerprint"
+	// AnnotationRotatedAt says, on a copy, when its values last changed, as RFC 3339
+	// has it. A copy that has the values it began with has none.
+	AnnotationRotatedAt = "credence.dev/rotated-at"
 )

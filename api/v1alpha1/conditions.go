@@ -44,8 +44,15 @@ const (
 	// ReasonSourceInvalid: the source has the wrong type, lacks a key that the
 	// credential's type needs, or cannot be parsed.
 	ReasonSourceInvalid = "SourceInvalid"
+	// ReasonNoProject: no project has the department of the scope. Label the
+	// department's projects, or correct the department.
+	ReasonNoProject = "NoProject"
 	// ReasonTerminating: the Credential is being deleted.
 	ReasonTerminating = "Terminating"
+	// ReasonHeld: the Credential is being deleted together with the resource
+	// Credential itself. That may be a mistake, so its copies stay until somebody
+	// releases them.
+	ReasonHeld = "Held"
 )
 
 // Reasons of the condition InUse.

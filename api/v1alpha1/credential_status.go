@@ -105,6 +105,15 @@ type CredentialStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Fingerprint string `json:"fingerprint,omitempty"`
+	// rotatedAt is when a change of the values was last seen. Unset as long as the
+	// values are those that the credential began with.
+	// +optional
+	RotatedAt *metav1.Time `json:"rotatedAt,omitempty"`
+	// outdatedPods is how many running pods still have values from before the last
+	// change: a container of theirs reads the credential through environment
+	// variables and started before. Mounted files refresh by themselves.
+	// +optional
+	OutdatedPods int32 `json:"outdatedPods,omitempty"`
 }
 
 // SecretKey is one data key of a Secret.
@@ -151,6 +160,10 @@ type NamespaceIssue struct {
 
 // UsedBy counts the users of a credential.
 type UsedBy struct {
+	// total is how many use it: workloads, templates, environments and dataSources
+	// together.
+	// +optional
+	Total int32 `json:"total"`
 	// workloads that refer to it, by their top-level owners.
 	// +optional
 	Workloads int32 `json:"workloads"`

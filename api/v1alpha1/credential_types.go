@@ -21,7 +21,7 @@ import (
 // +kubebuilder:printcolumn:name="Scope",type=string,JSONPath=`.spec.scope.level`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
-// +kubebuilder:printcolumn:name="Workloads",type=integer,JSONPath=`.status.usedBy.workloads`
+// +kubebuilder:printcolumn:name="Used by",type=integer,JSONPath=`.status.usedBy.total`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Department",type=string,JSONPath=`.spec.scope.department`,priority=1
 // +kubebuilder:printcolumn:name="Kubernetes name",type=string,JSONPath=`.status.kubernetesName`,priority=1
