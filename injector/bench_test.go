@@ -12,6 +12,8 @@ import (
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/patch"
+	"github.com/credence-dev/credence/injector/pod"
 )
 
 // The pod of the benchmarks: 6 KiB as an API server sends it, with three
@@ -59,15 +61,15 @@ func validate(b *testing.B, document []byte) {
 }
 
 func inject(b *testing.B, known *catalog.Catalog, document []byte) {
-	pod, err := injector.DecodePod(document)
+	decoded, err := pod.Decode(document)
 	if err != nil {
 		b.Fatal(err)
 	}
-	result, err := injector.Inject(known, injector.Request{Pod: pod, Namespace: "team-a", PullSecrets: true})
+	result, err := injector.Inject(known, injector.Request{Pod: decoded, Namespace: "team-a", PullSecrets: true})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := injector.AppendPatch(nil, result.Operations); err != nil {
+	if _, err := patch.AppendJSON(nil, result.Operations); err != nil {
 		b.Fatal(err)
 	}
 }

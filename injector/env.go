@@ -7,6 +7,7 @@ import (
 
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector/annotation"
+	"github.com/credence-dev/credence/injector/pod"
 )
 
 // giveEnv adds a variable. The pod's own wins over ours, and two of ours may not
@@ -46,7 +47,7 @@ func (p *plan) keep(container *containerPlan, g *grant, variable string) {
 	p.record.skipped(g.entry.Name, "env "+variable, container.Name)
 }
 
-func sameSource(existing, wanted *EnvVar) bool {
+func sameSource(existing, wanted *pod.EnvVar) bool {
 	return existing.ValueFrom != nil && existing.ValueFrom.SecretKeyRef != nil &&
 		*existing.ValueFrom.SecretKeyRef == *wanted.ValueFrom.SecretKeyRef
 }
@@ -61,7 +62,7 @@ func (p *plan) giveEnvFrom(container *containerPlan, g *grant) {
 }
 
 func (c *containerPlan) hasEnvFrom(kubernetesName string) bool {
-	return slices.ContainsFunc(c.EnvFrom, func(source EnvFromSource) bool {
+	return slices.ContainsFunc(c.EnvFrom, func(source pod.EnvFromSource) bool {
 		return source.Prefix == "" && source.SecretRef != nil && source.SecretRef.Name == kubernetesName
 	})
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/credence-dev/credence/credential"
-	"github.com/credence-dev/credence/injector"
 	"github.com/credence-dev/credence/injector/golden"
+	"github.com/credence-dev/credence/injector/pod"
 	"github.com/credence-dev/credence/manifest"
 )
 
@@ -90,12 +90,12 @@ var podsToAnnotate = []string{
 func FuzzAnnotations(f *testing.F) {
 	for _, c := range goldenCases(f) {
 		document, ok := c.Pod()
-		var pod injector.Pod
-		if !ok || json.Unmarshal(document, &pod) != nil {
+		var decoded pod.Pod
+		if !ok || json.Unmarshal(document, &decoded) != nil {
 			continue
 		}
 		var flat []string
-		for key, value := range pod.Metadata.Annotations {
+		for key, value := range decoded.Metadata.Annotations {
 			flat = append(flat, key, value)
 		}
 		flat = append(flat, "a", "b", "c", "d")

@@ -25,6 +25,8 @@ import (
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector"
 	"github.com/credence-dev/credence/injector/golden"
+	"github.com/credence-dev/credence/injector/patch"
+	"github.com/credence-dev/credence/injector/pod"
 	"github.com/credence-dev/credence/manifest"
 )
 
@@ -142,7 +144,7 @@ func TestGoldenPods(t *testing.T) {
 			if diff := cmp.Diff(wantWarnings, result.Warnings); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
-			patched, err := injector.Apply(document, result.Operations)
+			patched, err := patch.Apply(document, result.Operations)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,14 +163,14 @@ func TestGoldenPods(t *testing.T) {
 }
 
 func injectPod(t *testing.T, known injector.Catalog, document []byte, namespace string) (injector.Result, error) {
-	pod, err := injector.DecodePod(document)
+	decoded, err := pod.Decode(document)
 	if err != nil {
 		return injector.Result{}, err
 	}
 	if own, ok := at(parse(t, document), "metadata", "namespace").(string); ok {
 		namespace = own
 	}
-	return injector.Inject(known, injector.Request{Pod: pod, Namespace: namespace, PullSecrets: true})
+	return injector.Inject(known, injector.Request{Pod: decoded, Namespace: namespace, PullSecrets: true})
 }
 
 // kinds are the types that the results of the cases must fit.

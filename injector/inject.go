@@ -12,6 +12,7 @@ import (
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector/annotation"
+	"github.com/credence-dev/credence/injector/pod"
 )
 
 // Catalog is what the injector knows of a cluster. Package catalog implements it.
@@ -31,7 +32,7 @@ type Catalog interface {
 // Request is one pod, or pod template, to be injected into.
 type Request struct {
 	// Pod is what was decoded of the document.
-	Pod *Pod
+	Pod *pod.Pod
 	// Namespace is where it is, or will be. That of the document's own metadata is
 	// often empty.
 	Namespace string

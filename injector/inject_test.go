@@ -13,16 +13,17 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"gomodules.xyz/jsonpatch/v2"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/patch"
+	"github.com/credence-dev/credence/injector/pod"
 	"github.com/credence-dev/credence/manifest"
 )
 
 // podWith makes a pod with one container and pairs of annotations.
-func podWith(t testing.TB, annotations ...string) *injector.Pod {
+func podWith(t testing.TB, annotations ...string) *pod.Pod {
 	t.Helper()
 	pairs := map[string]string{}
 	for i := 0; i < len(annotations); i += 2 {
@@ -34,17 +35,17 @@ func podWith(t testing.TB, annotations ...string) *injector.Pod {
 	})
 }
 
-func podOf(t testing.TB, object map[string]any) *injector.Pod {
+func podOf(t testing.TB, object map[string]any) *pod.Pod {
 	t.Helper()
 	text, err := json.Marshal(object)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pod, err := injector.DecodePod(text)
+	decoded, err := pod.Decode(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pod
+	return decoded
 }
 
 // TestDeleting holds that a credential that is being deleted accepts no new
@@ -177,11 +178,11 @@ func TestTenants(t *testing.T) {
 func outcome(t *testing.T, known injector.Catalog, request injector.Request) string {
 	t.Helper()
 	result, err := injector.Inject(known, request)
-	patch, patchErr := injector.AppendPatch(nil, result.Operations)
+	operations, patchErr := patch.AppendJSON(nil, result.Operations)
 	if patchErr != nil {
 		t.Fatal(patchErr)
 	}
-	return fmt.Sprintf("%s\n%q\n%v", patch, result.Warnings, err)
+	return fmt.Sprintf("%s\n%q\n%v", operations, result.Warnings, err)
 }
 
 func TestRecord(t *testing.T) {
@@ -194,36 +195,6 @@ func TestRecord(t *testing.T) {
 	}
 	if diff := cmp.Diff("{}", injector.Record(nil).String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestAppendPatch(t *testing.T) {
-	for name, test := range map[string]struct {
-		operations []jsonpatch.Operation
-		want       string
-	}{
-		"none": {want: "x[]"},
-		"several": {
-			operations: []jsonpatch.Operation{
-				jsonpatch.NewOperation("add", `/a~1b/"`, map[string]any{"z": 1, "a": "<>&\u2028"}),
-				{Operation: "remove", Path: "/c"},
-				jsonpatch.NewOperation("add", "/d", nil),
-			},
-			want: `x[{"op":"add","path":"/a~1b/\"","value":{"a":"<>&` + "\u2028" + `","z":1}},{"op":"remove","path":"/c"},{"op":"add","path":"/d","value":null}]`,
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, err := injector.AppendPatch([]byte("x"), test.operations)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(test.want, string(got)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
-	if _, err := injector.AppendPatch(nil, []jsonpatch.Operation{{Operation: "add", Path: "/a", Value: make(chan int)}}); err == nil {
-		t.Error("writes a channel")
 	}
 }
 

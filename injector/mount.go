@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/credence-dev/credence/injector/annotation"
+	"github.com/credence-dev/credence/injector/pod"
 )
 
 // Modes of mounted files, where none is asked for. A container that does not run
@@ -29,7 +30,7 @@ const (
 // another mount.
 func (p *plan) giveMount(container *containerPlan, g *grant) *Refusal {
 	mode, certain := p.mode(container, g)
-	content := SecretVolume{SecretName: g.entry.KubernetesName, DefaultMode: &mode, Items: items(g.mount.Items)}
+	content := pod.SecretVolume{SecretName: g.entry.KubernetesName, DefaultMode: &mode, Items: items(g.mount.Items)}
 	if done, refusal := p.checkOwnMounts(container, g, mode); done || refusal != nil {
 		return refusal
 	}
@@ -75,7 +76,7 @@ func (p *plan) checkOwnMounts(container *containerPlan, g *grant, mode int32) (d
 // checkPodMounts compares with what the pod has. A mount with just our content is
 // our own work, or as good; where no mode is asked for, whatever its mode: the
 // user that the first one followed may be another by now.
-func (p *plan) checkPodMounts(container *containerPlan, g *grant, content *SecretVolume) (exists bool, refusal *Refusal) {
+func (p *plan) checkPodMounts(container *containerPlan, g *grant, content *pod.SecretVolume) (exists bool, refusal *Refusal) {
 	for i := range container.VolumeMounts {
 		mount := &container.VolumeMounts[i]
 		switch other := absolute(mount.MountPath); {
@@ -109,13 +110,13 @@ func absolute(mountPath string) string {
 	return path.Clean(mountPath) // does not allocate where there is nothing to clean
 }
 
-func items(wanted []annotation.Item) []KeyToPath {
+func items(wanted []annotation.Item) []pod.KeyToPath {
 	if len(wanted) == 0 {
 		return nil
 	}
-	items := make([]KeyToPath, len(wanted))
+	items := make([]pod.KeyToPath, len(wanted))
 	for i, item := range wanted {
-		items[i] = KeyToPath{Key: item.Key, Path: item.File}
+		items[i] = pod.KeyToPath{Key: item.Key, Path: item.File}
 	}
 	return items
 }
@@ -140,8 +141,8 @@ func (p *plan) mode(container *containerPlan, g *grant) (mode int32, certain boo
 
 // effectiveUser says whether a container is known to run as root or as somebody
 // else: by its own runAsUser, then the pod's, then by runAsNonRoot.
-func effectiveUser(container, pod *SecurityContext) (known, root bool) {
-	contexts := [2]*SecurityContext{container, pod}
+func effectiveUser(ofContainer, ofPod *pod.SecurityContext) (known, root bool) {
+	contexts := [2]*pod.SecurityContext{ofContainer, ofPod}
 	for _, c := range contexts {
 		if c != nil && c.RunAsUser != nil {
 			return true, *c.RunAsUser == 0
@@ -157,7 +158,7 @@ func effectiveUser(container, pod *SecurityContext) (known, root bool) {
 
 // volume returns the name of a volume with this content: one that the pod has,
 // one that is planned, or a new one.
-func (p *plan) volume(credentialName string, content SecretVolume) string {
+func (p *plan) volume(credentialName string, content pod.SecretVolume) string {
 	for i := range p.spec.Volumes {
 		if name := p.spec.Volumes[i].Name; sameContent(p.spec.Volumes[i].Secret, &content, false) && p.isContentOf(name, &content, false) {
 			return name
@@ -169,13 +170,13 @@ func (p *plan) volume(credentialName string, content SecretVolume) string {
 		}
 	}
 	name := p.freeName(credentialName, &content)
-	p.volumes = append(p.volumes, Volume{Name: name, Secret: &content})
+	p.volumes = append(p.volumes, pod.Volume{Name: name, Secret: &content})
 	return name
 }
 
 // isContentOf says whether a volume of the pod has this content. Of several with
 // one name, which the API server refuses later, it is the first.
-func (p *plan) isContentOf(volume string, content *SecretVolume, anyMode bool) bool {
+func (p *plan) isContentOf(volume string, content *pod.SecretVolume, anyMode bool) bool {
 	for i := range p.spec.Volumes {
 		if p.spec.Volumes[i].Name == volume {
 			return sameContent(p.spec.Volumes[i].Secret, content, anyMode)
@@ -184,7 +185,7 @@ func (p *plan) isContentOf(volume string, content *SecretVolume, anyMode bool) b
 	return false
 }
 
-func sameContent(existing, wanted *SecretVolume, anyMode bool) bool {
+func sameContent(existing, wanted *pod.SecretVolume, anyMode bool) bool {
 	if existing == nil || existing.SecretName != wanted.SecretName || existing.Optional {
 		return false
 	}
@@ -192,7 +193,7 @@ func sameContent(existing, wanted *SecretVolume, anyMode bool) bool {
 	if existing.DefaultMode != nil {
 		mode = *existing.DefaultMode
 	}
-	return (anyMode || mode == *wanted.DefaultMode) && slices.EqualFunc(existing.Items, wanted.Items, func(a, b KeyToPath) bool {
+	return (anyMode || mode == *wanted.DefaultMode) && slices.EqualFunc(existing.Items, wanted.Items, func(a, b pod.KeyToPath) bool {
 		return a.Key == b.Key && a.Path == b.Path && a.Mode == nil
 	})
 }
@@ -203,7 +204,7 @@ const maxVolumeName = 63
 // freeName names a volume after the credential. Where the pod has a volume of
 // that name, a hash of the content follows, so that the name does not depend on
 // what else is injected.
-func (p *plan) freeName(credentialName string, content *SecretVolume) string {
+func (p *plan) freeName(credentialName string, content *pod.SecretVolume) string {
 	name := "credence-" + credentialName
 	for attempt := 0; len(name) > maxVolumeName || p.volumeExists(name); attempt++ {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%s %o %+v %d", content.SecretName, *content.DefaultMode, content.Items, attempt))
@@ -216,6 +217,6 @@ func (p *plan) freeName(credentialName string, content *SecretVolume) string {
 }
 
 func (p *plan) volumeExists(name string) bool {
-	named := func(v Volume) bool { return v.Name == name }
+	named := func(v pod.Volume) bool { return v.Name == name }
 	return slices.ContainsFunc(p.spec.Volumes, named) || slices.ContainsFunc(p.volumes, named)
 }

@@ -6,16 +6,17 @@ import (
 	"slices"
 
 	"github.com/credence-dev/credence/injector/annotation"
+	"github.com/credence-dev/credence/injector/pod"
 )
 
 // plan is what a pod will get: additions for each container, new volumes, and
 // pull secrets. It merges grants, and knows what the pod already has.
 type plan struct {
 	request    *Request
-	spec       *PodSpec
+	spec       *pod.Spec
 	containers []containerPlan
-	volumes    []Volume // new ones
-	pull       []string // new ones
+	volumes    []pod.Volume // new ones
+	pull       []string     // new ones
 	record     Record
 	warnings   warnings
 }
@@ -23,7 +24,7 @@ type plan struct {
 // containerPlan is what one container gets. The pod's own part comes from
 // Container; the other fields are additions.
 type containerPlan struct {
-	*Container
+	*pod.Container
 	field string // of the list it stands in
 	index int
 
@@ -35,7 +36,7 @@ type containerPlan struct {
 // ownedEnv is a wanted variable with the grant that wants it. The container may
 // have it already.
 type ownedEnv struct {
-	*EnvVar
+	*pod.EnvVar
 	grant  *grant
 	exists bool
 }
@@ -52,9 +53,9 @@ type ownedMount struct {
 func newPlan(request *Request) *plan {
 	spec := request.Pod.Spec
 	p := &plan{request: request, spec: spec, containers: make([]containerPlan, 0, len(spec.InitContainers)+len(spec.Containers))}
-	for _, list := range spec.lists() {
-		for i, container := range list.containers {
-			p.containers = append(p.containers, containerPlan{Container: container, field: list.field, index: i})
+	for _, list := range spec.ContainerLists() {
+		for i, container := range list.Containers {
+			p.containers = append(p.containers, containerPlan{Container: container, field: list.Field, index: i})
 		}
 	}
 	return p

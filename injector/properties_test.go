@@ -16,6 +16,8 @@ import (
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/injector"
 	"github.com/credence-dev/credence/injector/annotation"
+	"github.com/credence-dev/credence/injector/patch"
+	"github.com/credence-dev/credence/injector/workload"
 )
 
 // checkProperties injects into a document and holds what must be true of every
@@ -47,7 +49,7 @@ func checkProperties(t testing.TB, known injector.Catalog, document injector.Doc
 	for _, warning := range result.Warnings {
 		checkSentence(t, warning, 200)
 	}
-	patched, err := injector.Apply(document.JSON, result.Operations)
+	patched, err := patch.Apply(document.JSON, result.Operations)
 	if err != nil {
 		t.Fatalf("the patch does not apply: %v", err)
 	}
@@ -173,6 +175,6 @@ func documentOf(text []byte, pullSecrets bool) injector.Document {
 		Kind       string `json:"kind"`
 	}
 	_ = json.Unmarshal(text, &head) // of what is malformed it is a Pod that is tried
-	template, _ := injector.TemplateOf(head.APIVersion, head.Kind)
+	template, _ := workload.TemplateOf(head.APIVersion, head.Kind)
 	return injector.Document{JSON: text, Template: template, Namespace: "team-a", PullSecrets: pullSecrets}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/injector/pod"
 )
 
 // How a pull secret is recorded.
@@ -35,7 +36,7 @@ func (p *plan) addPullSecret(kubernetesName string) {
 }
 
 func (p *plan) hasPullSecret(kubernetesName string) bool {
-	return slices.Contains(p.spec.ImagePullSecrets, LocalReference{Name: kubernetesName})
+	return slices.Contains(p.spec.ImagePullSecrets, pod.LocalReference{Name: kubernetesName})
 }
 
 // match is a credential with the most specific of its patterns that serves an

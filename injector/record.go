@@ -54,7 +54,7 @@ func (r Record) Credentials() []string { return slices.Sorted(maps.Keys(r)) }
 
 // String returns the record as it stands in the annotation.
 func (r Record) String() string {
-	text, err := json.Marshal(map[string][]string(r), deterministic)
+	text, err := json.Marshal(map[string][]string(r), json.Deterministic(true))
 	if err != nil { // names are DNS labels, paths were checked: only invalid UTF-8 in a variable could fail
 		return "{}"
 	}
@@ -71,4 +71,16 @@ func parseRecord(annotations map[string]string) Record {
 		}
 	}
 	return record
+}
+
+// Automatic returns the credentials that a pod has only as an automatic pull
+// secret, by the record of its injection.
+func Automatic(annotations map[string]string) []string {
+	var names []string
+	for name, ways := range parseRecord(annotations) {
+		if slices.Contains(ways, RecordAutomatic) {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -3,12 +3,11 @@
 package injector
 
 import (
+	"errors"
 	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/credence-dev/credence/injector/annotation"
+	"github.com/credence-dev/credence/injector/pod"
 )
 
 // Refusal is why a pod is not admitted, in one sentence to the person who wrote
@@ -48,41 +47,19 @@ func (r *Refusal) Error() string {
 	return (&annotation.Error{Annotation: r.Annotation, Problem: r.Problem}).Error()
 }
 
-// maxProblem bounds the length of a Problem, in bytes.
-const maxProblem = 1000
-
 func refuse(key, format string, args ...any) *Refusal {
-	return &Refusal{Annotation: key, Problem: oneLine(fmt.Sprintf(format, args...), maxProblem)}
+	return &Refusal{Annotation: key, Problem: annotation.OneLine(fmt.Sprintf(format, args...), annotation.MaxProblem)}
 }
 
 func malformed(err *annotation.Error) *Refusal {
-	return &Refusal{Annotation: err.Annotation, Problem: oneLine(err.Problem, maxProblem)}
+	return &Refusal{Annotation: err.Annotation, Problem: annotation.OneLine(err.Problem, annotation.MaxProblem)}
 }
 
-// notA says what a document should have been, where the fault is in the document
-// as a whole.
-func notA(what string, refusal *Refusal) *Refusal {
-	if refusal.Annotation == "" {
-		refusal.Problem = "not a " + what + ": " + refusal.Problem
+// unreadable refuses a document that cannot be decoded. Other errors pass.
+func unreadable(err error) error {
+	var fault *pod.Error
+	if !errors.As(err, &fault) {
+		return err
 	}
-	return refusal
-}
-
-// oneLine keeps a message to one line of at most so many bytes: parts of it come
-// from documents that nobody has validated yet.
-func oneLine(text string, length int) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-	if len(text) <= length {
-		return text
-	}
-	end := length - len("…")
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + "…"
+	return &Refusal{Annotation: fault.Annotation, Problem: fault.Problem, Pointer: fault.Pointer}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector/annotation"
+	"github.com/credence-dev/credence/injector/pod"
 )
 
 // grant is one thing that a credential gives to some containers: a variable, all
@@ -22,7 +23,7 @@ type grant struct {
 	entry      *catalog.Entry
 	containers *annotation.Containers // nil: all
 
-	env        *EnvVar
+	env        *pod.EnvVar
 	envFrom    bool
 	mount      *annotation.Mount // with keys resolved
 	pullSecret bool
@@ -196,9 +197,9 @@ func (r *resolver) addVariable(grants []grant, key string, entry *catalog.Entry,
 	if refusal != nil {
 		return nil, refusal
 	}
-	return append(grants, grant{annotation: key, entry: entry, env: &EnvVar{
+	return append(grants, grant{annotation: key, entry: entry, env: &pod.EnvVar{
 		Name:      variable,
-		ValueFrom: &EnvVarSource{SecretKeyRef: &SecretKeyRef{Name: entry.KubernetesName, Key: secretKey}},
+		ValueFrom: &pod.EnvVarSource{SecretKeyRef: &pod.SecretKeyRef{Name: entry.KubernetesName, Key: secretKey}},
 	}}), nil
 }
 

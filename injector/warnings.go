@@ -5,6 +5,8 @@ package injector
 import (
 	"fmt"
 	"slices"
+
+	"github.com/credence-dev/credence/injector/annotation"
 )
 
 // Bounds of what a client is shown. The API server cuts longer warnings itself,
@@ -21,7 +23,7 @@ type warnings struct {
 }
 
 func (w *warnings) add(format string, args ...any) {
-	text := oneLine(fmt.Sprintf(format, args...), maxWarningLength)
+	text := annotation.OneLine(fmt.Sprintf(format, args...), maxWarningLength)
 	switch {
 	case slices.Contains(w.list, text):
 	case len(w.list) < maxWarnings:

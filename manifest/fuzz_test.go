@@ -12,8 +12,8 @@ import (
 
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
-	"github.com/credence-dev/credence/injector"
 	"github.com/credence-dev/credence/injector/golden"
+	"github.com/credence-dev/credence/injector/patch"
 	"github.com/credence-dev/credence/manifest"
 )
 
@@ -107,7 +107,7 @@ func FuzzInject(f *testing.F) {
 			}
 			injected = append(injected, result)
 			if document.JSON != nil {
-				patched, err := injector.Apply(document.JSON, result.Operations)
+				patched, err := patch.Apply(document.JSON, result.Operations)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -10,6 +10,8 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 
 	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/workload"
 )
 
 // Injected is a document with what injecting into it takes.
@@ -34,7 +36,7 @@ type Options struct {
 func Inject(known injector.Catalog, document Document, options Options) (Injected, error) {
 	injected := Injected{Document: document}
 	err := eachObject(document.JSON, "", typeMeta{}, func(o object) error {
-		template, ok := injector.TemplateOf(o.APIVersion, o.Kind)
+		template, ok := workload.TemplateOf(o.APIVersion, o.Kind)
 		if !ok {
 			return nil
 		}
@@ -46,7 +48,7 @@ func Inject(known injector.Catalog, document Document, options Options) (Injecte
 	return injected, nil
 }
 
-func (i *Injected) add(known injector.Catalog, o object, template injector.Template, options Options) error {
+func (i *Injected) add(known injector.Catalog, o object, template workload.Template, options Options) error {
 	var named struct {
 		Metadata struct {
 			Name         string `json:"name"`
@@ -54,8 +56,8 @@ func (i *Injected) add(known injector.Catalog, o object, template injector.Templ
 			Namespace    string `json:"namespace"`
 		} `json:"metadata"`
 	}
-	if err := injector.Decode(o.JSON, &named); err != nil {
-		return o.fault(template, o.Kind, err)
+	if err := pod.DecodeInto(o.JSON, &named); err != nil {
+		return unreadable(o.Pointer, o.Kind, err)
 	}
 	what := o.Kind + " " + or(named.Metadata.Name, or(named.Metadata.GenerateName, "without a name"))
 	result, err := injector.InjectDocument(known, injector.Document{
@@ -77,7 +79,7 @@ func (i *Injected) add(known injector.Catalog, o object, template injector.Templ
 
 // fault places a refusal. An annotation that is not on the template was carried
 // there from the workload.
-func (o *object) fault(template injector.Template, what string, err error) error {
+func (o *object) fault(template workload.Template, what string, err error) error {
 	f := &fault{[]string{o.Pointer}, fmt.Errorf("%s: %w", what, err)}
 	var refusal *injector.Refusal
 	switch {

@@ -9,7 +9,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/workload"
 )
 
 // typeMeta says what an object is.
@@ -36,8 +37,8 @@ func eachObject(document []byte, pointer string, assumed typeMeta, do func(objec
 		typeMeta
 		Items jsontext.Value `json:"items"`
 	}
-	if err := injector.Decode(document, &head); err != nil {
-		return notAnObject(pointer, err)
+	if err := pod.DecodeInto(document, &head); err != nil {
+		return unreadable(pointer, "not a Kubernetes object", err)
 	}
 	if head.Kind == "" {
 		head.typeMeta = assumed
@@ -63,7 +64,7 @@ func itemsOf(raw jsontext.Value) (items []jsontext.Value, err error) {
 		return nil, errors.New("not a Kubernetes object: /items must be a list")
 	}
 	if len(raw) > 0 {
-		err = injector.Decode(raw, &items)
+		err = pod.DecodeInto(raw, &items)
 	}
 	return items, err
 }
@@ -79,7 +80,7 @@ func listOf(t typeMeta) (item typeMeta, isList bool) {
 		return typeMeta{}, t.APIVersion == "v1" || t.APIVersion == ""
 	}
 	item = typeMeta{APIVersion: t.APIVersion, Kind: kind}
-	_, hasPods := injector.TemplateOf(item.APIVersion, item.Kind)
+	_, hasPods := workload.TemplateOf(item.APIVersion, item.Kind)
 	return item, hasPods || item == namespaceType || item == secretType || item == credentialType
 }
 
@@ -93,13 +94,13 @@ type fault struct {
 func (f *fault) Error() string { return f.err.Error() }
 func (f *fault) Unwrap() error { return f.err }
 
-// notAnObject is the fault of what cannot be read as an object below a pointer.
-func notAnObject(pointer string, err error) error {
-	var refusal *injector.Refusal
-	if errors.As(err, &refusal) {
-		return &fault{[]string{pointer + refusal.Pointer}, fmt.Errorf("not a Kubernetes object: %w", err)}
+// unreadable is the fault of what cannot be decoded below a pointer.
+func unreadable(pointer, what string, err error) error {
+	var unread *pod.Error
+	if errors.As(err, &unread) {
+		pointer += unread.Pointer
 	}
-	return err
+	return &fault{[]string{pointer}, fmt.Errorf("%s: %w", what, err)}
 }
 
 // locate says where in the file the fault is.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/patch"
 )
 
 // Format is how documents are written.
@@ -59,7 +59,7 @@ func (d *Injected) in(format Format) ([]byte, error) {
 		if len(d.Operations) == 0 {
 			return nil, nil
 		}
-		return injector.AppendPatch(nil, d.Operations)
+		return patch.AppendJSON(nil, d.Operations)
 	case JSON:
 		if d.JSON == nil {
 			return nil, nil
@@ -73,7 +73,7 @@ func (d *Injected) in(format Format) ([]byte, error) {
 
 // asJSON keeps the spelling of what was written as JSON.
 func (d *Injected) asJSON() ([]byte, error) {
-	patched, err := injector.Apply(d.JSON, d.Operations)
+	patched, err := patch.Apply(d.JSON, d.Operations)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (d *Injected) asYAML() ([]byte, error) {
 	if len(d.JSON) == 0 || len(d.Operations) == 0 && !d.IsJSON && d.endsWell() {
 		return d.Text, nil
 	}
-	patched, err := injector.Apply(d.JSON, d.Operations)
+	patched, err := patch.Apply(d.JSON, d.Operations)
 	if err != nil {
 		return nil, err
 	}

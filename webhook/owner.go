@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/pod"
 )
 
 // maxOwners bounds the way from a pod to its top-level owner. The longest built-in
@@ -36,8 +36,8 @@ type ownerReader struct {
 // An owner that cannot be read, because its kind is not built in or the API server
 // does not answer, counts as old, whatever is known of the objects in between: a
 // pod that is replaced must not be kept from running.
-func (o *ownerReader) since(ctx context.Context, until time.Time, namespace string, pod *injector.Pod) (time.Time, bool) {
-	reference, ok := pod.Metadata.Controller()
+func (o *ownerReader) since(ctx context.Context, until time.Time, namespace string, metadata *pod.Metadata) (time.Time, bool) {
+	reference, ok := metadata.Controller()
 	if !ok {
 		return time.Time{}, false
 	}
@@ -61,7 +61,7 @@ func (o *ownerReader) since(ctx context.Context, until time.Time, namespace stri
 			return created(owner)
 		}
 		below = owner
-		reference = injector.OwnerReference{APIVersion: next.APIVersion, Kind: next.Kind, Name: next.Name, UID: string(next.UID)}
+		reference = pod.OwnerReference{APIVersion: next.APIVersion, Kind: next.Kind, Name: next.Name, UID: string(next.UID)}
 	}
 	return time.Time{}, true
 }

@@ -15,8 +15,11 @@ import (
 	"github.com/credence-dev/credence/injector"
 )
 
-// Where pods are reviewed. Both entries decide alike, for what a pod asks for is
-// seen from the pod; they differ in what the API server does when nobody answers.
+// Where the creation of pods is reviewed. Both entries decide alike, for what a pod
+// asks for is seen from the pod; they differ in what the API server does when nobody
+// answers. An entry for anything else (a kind of ours, workloads, deletions) would be a
+// file of its own beside this one, with its path and its admitter, which would then say
+// in place of handler.answer what a review must be of.
 const (
 	// PathAnnotated is for pods that ask for credentials. Its entry fails closed:
 	// such a pod never runs without them.
@@ -47,7 +50,9 @@ type pods struct {
 // admit injects, waiting a moment for what was created a moment ago.
 func (p *pods) admit(ctx context.Context, request *request) (response, outcome) {
 	view := &view{Catalog: p.known, live: p.live, ctx: ctx, until: p.clock.Now().Add(patience)}
-	since := sync.OnceValues(func() (time.Time, bool) { return p.owners.since(ctx, view.until, request.Namespace, request.Object) })
+	since := sync.OnceValues(func() (time.Time, bool) {
+		return p.owners.since(ctx, view.until, request.Namespace, &request.Object.Metadata)
+	})
 	for {
 		changed := p.known.Changed() // before the decision, so that no change is missed
 		result, err := injector.Inject(view, injector.Request{

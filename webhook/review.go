@@ -17,6 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/patch"
+	"github.com/credence-dev/credence/injector/pod"
 )
 
 // review is the part of an AdmissionReview that we read. The pod is decoded in
@@ -30,12 +32,12 @@ type review struct {
 
 // request is the part of an AdmissionRequest that we read.
 type request struct {
-	UID         string        `json:"uid"`
-	Resource    resource      `json:"resource"`
-	SubResource string        `json:"subResource"`
-	Operation   string        `json:"operation"`
-	Namespace   string        `json:"namespace"`
-	Object      *injector.Pod `json:"object"`
+	UID         string   `json:"uid"`
+	Resource    resource `json:"resource"`
+	SubResource string   `json:"subResource"`
+	Operation   string   `json:"operation"`
+	Namespace   string   `json:"namespace"`
+	Object      *pod.Pod `json:"object"`
 }
 
 type resource struct {
@@ -84,13 +86,9 @@ func decodeReview(body []byte) (*request, error) {
 		return review.Request, nil
 	}
 	if !isAboutObject(err) {
-		return nil, fmt.Errorf("the AdmissionReview is malformed: %w", injector.DecodeError(err))
+		return nil, fmt.Errorf("the AdmissionReview is malformed: %w", pod.Explain(err))
 	}
-	refusal := asRefusal(injector.DecodeError(err))
-	if refusal.Annotation == "" {
-		refusal.Problem = "not a pod: " + refusal.Problem
-	}
-	return review.Request, refusal
+	return review.Request, pod.Explain(err).NotA("pod")
 }
 
 // isAboutObject says whether an error is about the object of a review, and makes
@@ -135,7 +133,12 @@ func failure(code int32, reason metav1.StatusReason, message string) *metav1.Sta
 
 // malformed refuses what is no pod.
 func malformed(err error) response {
-	return refuse(http.StatusBadRequest, metav1.StatusReasonBadRequest, asRefusal(err))
+	response := response{refusal: failure(http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())}
+	var fault *pod.Error
+	if errors.As(err, &fault) {
+		response.annotation = fault.Annotation
+	}
+	return response
 }
 
 // forbidden refuses a pod that can never be admitted as it is.
@@ -173,7 +176,7 @@ func (r *response) write(memory *exchange, uid string) error {
 		}
 	}
 	if len(r.operations) > 0 {
-		if memory.patch, err = injector.AppendPatch(memory.patch[:0], r.operations); err != nil {
+		if memory.patch, err = patch.AppendJSON(memory.patch[:0], r.operations); err != nil {
 			return fmt.Errorf("the patch: %w", err)
 		}
 		out = append(out, `,"patchType":"JSONPatch","patch":"`...)

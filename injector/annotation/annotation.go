@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
@@ -116,4 +117,26 @@ func Quote(text string) string {
 		end--
 	}
 	return strconv.QuoteToGraphic(text[:end] + "…")
+}
+
+// MaxProblem bounds the length of what is said of one fault, in bytes.
+const MaxProblem = 1000
+
+// OneLine keeps a message to one line of at most so many bytes: parts of it come
+// from documents that nobody has validated yet.
+func OneLine(text string, length int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+	if len(text) <= length {
+		return text
+	}
+	end := length - len("…")
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
 }

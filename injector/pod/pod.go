@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package injector
+package pod
 
 import (
 	"fmt"
@@ -9,13 +9,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Pod is the part of a pod, or of a pod template, that injection reads.
+// Pod is the part of a pod, or of a pod template, that is read.
 type Pod struct {
 	Metadata Metadata `json:"metadata"`
-	Spec     *PodSpec `json:"spec"`
+	Spec     *Spec    `json:"spec"`
 }
 
-// Metadata is the part of an object's metadata that injection reads.
+// Metadata is the part of an object's metadata that is read.
 type Metadata struct {
 	present         bool
 	Name            string            `json:"name"`
@@ -33,9 +33,9 @@ type OwnerReference struct {
 	Controller bool   `json:"controller"`
 }
 
-// PodSpec is the part of a pod's spec that injection reads. A slice is nil where
+// Spec is the part of a pod's spec that is read. A slice is nil where
 // the document has none, and not where it has an empty one.
-type PodSpec struct {
+type Spec struct {
 	SecurityContext  *SecurityContext `json:"securityContext"`
 	Volumes          []Volume         `json:"volumes"`
 	InitContainers   []*Container     `json:"initContainers"`
@@ -50,7 +50,7 @@ type SecurityContext struct {
 	FSGroup      *int64 `json:"fsGroup"`
 }
 
-// Container is the part of a container that injection reads.
+// Container is the part of a container that is read.
 type Container struct {
 	Name            string           `json:"name"`
 	Image           string           `json:"image"`
@@ -130,8 +130,11 @@ type ImageVolume struct {
 	Reference string `json:"reference"`
 }
 
-// UnmarshalJSONFrom notes that there is metadata at all, which decides what an
+// Present says whether the document has metadata at all, which decides what an
 // operation may add to.
+func (m *Metadata) Present() bool { return m.present }
+
+// UnmarshalJSONFrom notes that there is metadata.
 func (m *Metadata) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
 	type plain Metadata
 	if decoder.PeekKind() == 'n' {
@@ -144,41 +147,42 @@ func (m *Metadata) UnmarshalJSONFrom(decoder *jsontext.Decoder) error {
 	return nil
 }
 
-// DecodePod reads a pod or a pod template, as Decode does. The error is a
-// *Refusal.
-func DecodePod(document []byte) (*Pod, error) {
+// Decode reads a pod or a pod template, as DecodeInto does. The error is an
+// *Error.
+func Decode(document []byte) (*Pod, error) {
 	pod := &Pod{}
 	if err := json.Unmarshal(document, pod); err != nil {
-		return nil, notA("pod", undecodable(err))
+		return nil, Explain(err).NotA("pod")
 	}
 	return pod, pod.Validate()
 }
 
 // Validate refuses documents that no operation could be written against. The
-// error is a *Refusal.
+// error is an *Error.
 func (p *Pod) Validate() error {
 	if p.Spec == nil {
-		return &Refusal{Problem: "not a pod: it has no spec"}
+		return &Error{Problem: "not a pod: it has no spec"}
 	}
-	for _, list := range p.Spec.lists() {
-		for i, container := range list.containers {
+	for _, list := range p.Spec.ContainerLists() {
+		for i, container := range list.Containers {
 			if container == nil {
-				pointer := fmt.Sprintf("/spec/%s/%d", list.field, i)
-				return &Refusal{Problem: "not a pod: " + pointer + " is null", Pointer: pointer}
+				pointer := fmt.Sprintf("/spec/%s/%d", list.Field, i)
+				return &Error{Problem: "not a pod: " + pointer + " is null", Pointer: pointer}
 			}
 		}
 	}
 	return nil
 }
 
-// containerList is one of the lists of containers, with its name in the document.
-type containerList struct {
-	field      string
-	containers []*Container
+// ContainerList is one of the lists of containers, with its name in the document.
+type ContainerList struct {
+	Field      string
+	Containers []*Container
 }
 
-func (s *PodSpec) lists() [2]containerList {
-	return [2]containerList{{"initContainers", s.InitContainers}, {"containers", s.Containers}}
+// ContainerLists returns both lists of containers.
+func (s *Spec) ContainerLists() [2]ContainerList {
+	return [2]ContainerList{{"initContainers", s.InitContainers}, {"containers", s.Containers}}
 }
 
 // WorkloadName names the pod or what controls it, as far as the document tells: a

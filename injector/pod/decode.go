@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package injector
+package pod
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
@@ -11,44 +10,44 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/credence-dev/credence/injector/annotation"
 )
 
-// Decode reads the part of a document that a value has fields for. It is strict
+// DecodeInto reads the part of a document that a value has fields for. It is strict
 // where the API server is (names in their exact case) and where patches would
-// otherwise be ambiguous (no member twice). The error is a *Refusal.
-func Decode(document []byte, into any) error {
+// otherwise be ambiguous (no member twice). The error is an *Error.
+func DecodeInto(document []byte, into any) error {
 	if err := json.Unmarshal(document, into); err != nil {
-		return undecodable(err)
+		return Explain(err)
 	}
 	return nil
 }
 
-// DecodeError words the error of a decoder for people, as a *Refusal: in one line,
-// with the place and without the document's values.
-func DecodeError(err error) error { return undecodable(err) }
-
-func undecodable(err error) *Refusal {
+// Explain words the error of a decoder for people: in one line, with the place and
+// without the document's values.
+func Explain(err error) *Error {
 	var syntactic *jsontext.SyntacticError
 	if errors.As(err, &syntactic) {
-		refusal := &Refusal{Pointer: string(syntactic.JSONPointer), Problem: fmt.Sprintf("malformed JSON at byte %d", syntactic.ByteOffset)}
+		explained := &Error{Pointer: string(syntactic.JSONPointer), Problem: fmt.Sprintf("malformed JSON at byte %d", syntactic.ByteOffset)}
 		if errors.Is(err, jsontext.ErrDuplicateName) {
-			refusal.Problem = oneLine(fmt.Sprintf("%s stands twice", syntactic.JSONPointer), maxProblem)
+			explained.Problem = annotation.OneLine(fmt.Sprintf("%s stands twice", syntactic.JSONPointer), annotation.MaxProblem)
 		}
-		return refusal
+		return explained
 	}
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) {
 		return mistyped(semantic)
 	}
-	return &Refusal{Problem: "malformed JSON"}
+	return &Error{Problem: "malformed JSON"}
 }
 
 // mistyped words a value of the wrong type. What people get wrong most is an
 // annotation without quotes, which YAML reads as a boolean or a number.
-func mistyped(err *json.SemanticError) *Refusal {
+func mistyped(err *json.SemanticError) *Error {
 	where := string(err.JSONPointer)
 	if strings.HasSuffix(string(err.JSONPointer.Parent()), "/metadata/annotations") {
-		return &Refusal{
+		return &Error{
 			Annotation: err.JSONPointer.LastToken(), Pointer: where,
 			Problem: "the value must be a string, not a JSON " + kindName(err.JSONKind) + "; put it in quotes",
 		}
@@ -68,7 +67,7 @@ func mistyped(err *json.SemanticError) *Refusal {
 	if what == "" {
 		what = "it"
 	}
-	return &Refusal{Pointer: where, Problem: oneLine(what+" must be "+want, maxProblem)}
+	return &Error{Pointer: where, Problem: annotation.OneLine(what+" must be "+want, annotation.MaxProblem)}
 }
 
 const integer = "an integer"
@@ -100,9 +99,4 @@ func kindName(kind jsontext.Kind) string {
 		return "object"
 	}
 	return "value"
-}
-
-// isNull says whether a raw value is absent or null.
-func isNull(raw jsontext.Value) bool {
-	return len(raw) == 0 || bytes.Equal(bytes.TrimSpace(raw), []byte("null"))
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package injector
+package workload
 
 import (
 	"maps"
@@ -12,47 +12,47 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/injector/annotation"
+	"github.com/credence-dev/credence/injector/patch"
+	"github.com/credence-dev/credence/injector/pod"
 )
 
-// carry copies annotations from a workload to its pod template, and removes from
-// there what was carried before and is gone from the workload. An annotation
-// that the template's author wrote stays.
+// Carry returns the operations that copy annotations from an object to its pod
+// template, and remove from there what was carried before and is gone from the
+// object. An annotation that the template's author wrote stays. The error is a
+// *pod.Error.
 //
 // Only objects without a controller carry: a Deployment's annotations are copied
 // to its ReplicaSets, and a ReplicaSet whose template changes is replaced by the
 // Deployment with another, without end.
-func carry(document Document) ([]jsonpatch.Operation, error) {
-	if !document.Template.Carries {
+func Carry(object []byte, template Template) ([]jsonpatch.Operation, error) {
+	if !template.Carries {
 		return nil, nil
 	}
-	var workload struct {
-		Metadata Metadata `json:"metadata"`
+	var onObject, onTemplate struct {
+		Metadata pod.Metadata `json:"metadata"`
 	}
-	if err := json.Unmarshal(document.JSON, &workload); err != nil {
-		return nil, notA("workload", undecodable(err))
+	if err := json.Unmarshal(object, &onObject); err != nil {
+		return nil, pod.Explain(err).NotA("workload")
 	}
-	if _, controlled := workload.Metadata.Controller(); controlled {
+	if _, controlled := onObject.Metadata.Controller(); controlled {
 		return nil, nil
 	}
-	raw, err := valueAt(document.JSON, document.Template.Prefix)
-	if err != nil || isNull(raw) {
+	raw, err := template.in(object)
+	if err != nil || raw == nil {
 		return nil, err
 	}
-	var template struct {
-		Metadata Metadata `json:"metadata"`
+	if err := json.Unmarshal(raw, &onTemplate); err != nil {
+		return nil, pod.Within(template.Prefix, pod.Explain(err).NotA("pod template"))
 	}
-	if err := json.Unmarshal(raw, &template); err != nil {
-		return nil, within(document.Template.Prefix, notA("pod template", undecodable(err)))
-	}
-	return carried(document.Template.Prefix, &workload.Metadata, &template.Metadata), nil
+	return carried(template.Prefix, &onObject.Metadata, &onTemplate.Metadata), nil
 }
 
-func carried(prefix string, workload, template *Metadata) []jsonpatch.Operation {
+func carried(prefix string, workload, template *pod.Metadata) []jsonpatch.Operation {
 	before := slices.DeleteFunc(strings.Split(workload.Annotations[v1alpha1.AnnotationCarried], ","), func(key string) bool {
 		return !annotation.Asks(key) // whatever people write there, only our own are ever removed
 	})
 	wants := asked(workload.Annotations)
-	onTemplate := operations{prefix: prefix}
+	onTemplate := patch.Builder{Prefix: prefix}
 	var now []string
 	add := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(wants)) {
@@ -65,20 +65,20 @@ func carried(prefix string, workload, template *Metadata) []jsonpatch.Operation 
 			add[key] = wants[key]
 		}
 	}
-	onTemplate.annotateAll(template, add)
+	onTemplate.AnnotateAll(template, add)
 	for _, key := range before {
 		if _, there := template.Annotations[key]; there && !slices.Contains(now, key) {
-			onTemplate.remove("/metadata/annotations/" + escape(key))
+			onTemplate.RemoveAnnotation(key)
 		}
 	}
-	onWorkload := operations{list: onTemplate.list}
+	onWorkload := patch.Builder{Operations: onTemplate.Operations}
 	switch list := strings.Join(now, ","); {
 	case list != "":
-		onWorkload.annotate(workload, v1alpha1.AnnotationCarried, list)
+		onWorkload.Annotate(workload, v1alpha1.AnnotationCarried, list)
 	case len(before) > 0:
-		onWorkload.remove("/metadata/annotations/" + escape(v1alpha1.AnnotationCarried))
+		onWorkload.RemoveAnnotation(v1alpha1.AnnotationCarried)
 	}
-	return onWorkload.list
+	return onWorkload.Operations
 }
 
 // asked returns the annotations that ask for something. A key with a comma, which
