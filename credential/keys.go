@@ -35,7 +35,7 @@ func (d *Definition) Keys(dataKeys []string) ([]v1alpha1.SecretKey, error) {
 		}
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("has no keys")
+		return nil, errors.New("has no keys; put the values into it")
 	}
 	return keys, nil
 }

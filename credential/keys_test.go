@@ -119,7 +119,7 @@ func TestKeysRefuses(t *testing.T) {
 		"password without user name":    {of: v1alpha1.Password, keys: []string{"password", "USER"}, want: "has no key for username: one of username, User, user"},
 		"password without password":     {of: v1alpha1.Password, keys: []string{"username"}, want: "has no key for password: one of password, Password"},
 		"ssh-key without key":           {of: v1alpha1.SSHKey, keys: []string{"known_hosts"}, want: "has no key for privateKey: one of ssh-privatekey, ssh"},
-		"generic without anything":      {of: v1alpha1.Generic, want: "has no keys"},
+		"generic without anything":      {of: v1alpha1.Generic, want: "has no keys; put the values into it"},
 		"password without anything":     {of: v1alpha1.Password, want: "has no key for username: one of username, User, user"},
 		"generic with more than status": {of: v1alpha1.Generic, keys: many, want: "has 1025 keys, and at most 1024 are supported"},
 	} {

@@ -124,7 +124,7 @@ func checkExists(c Candidate, _ *Facts) *Problem {
 	if c.Secret != nil {
 		return nil
 	}
-	return problem(v1alpha1.ReasonSourceMissing, "Secret %s/%s does not exist",
+	return problem(v1alpha1.ReasonSourceMissing, "Secret %s/%s does not exist; create it there, in the namespace of the Credential: no Secret of another namespace is read",
 		c.Credential.Namespace, c.Credential.Spec.SecretRef.Name)
 }
 
@@ -135,7 +135,7 @@ func checkAllowed(c Candidate, _ *Facts) *Problem {
 	switch c.Secret.Type {
 	case corev1.SecretTypeServiceAccountToken, corev1.SecretTypeBootstrapToken, "helm.sh/release.v1":
 		return problem(v1alpha1.ReasonSourceNotAllowed,
-			"Secret %s has the type %s, which is never a source", sourceName(c), c.Secret.Type)
+			"Secret %s has the type %s, which is never a source; use another Secret", sourceName(c), c.Secret.Type)
 	}
 	if c.Layout.Excludes(c.Secret.Namespace) {
 		return problem(v1alpha1.ReasonSourceNotAllowed,
@@ -143,7 +143,7 @@ func checkAllowed(c Candidate, _ *Facts) *Problem {
 	}
 	if _, isCopy := c.Secret.Labels[v1alpha1.LabelCopyOf]; isCopy {
 		return problem(v1alpha1.ReasonSourceNotAllowed,
-			"Secret %s is itself a copy (label %s)", sourceName(c), v1alpha1.LabelCopyOf)
+			"Secret %s is itself a copy (label %s); use another Secret", sourceName(c), v1alpha1.LabelCopyOf)
 	}
 	return nil
 }
@@ -213,7 +213,7 @@ func checkSecretType(c Candidate, _ *Facts) *Problem {
 			"Secret %s has the legacy type %s; make it again as %s", sourceName(c), c.Secret.Type, corev1.SecretTypeDockerConfigJson)
 	case wantDocker && !isDocker:
 		return problem(v1alpha1.ReasonSourceInvalid,
-			"Secret %s has the type %s, and a credential of type %s needs %s", sourceName(c), secretType(c.Secret), v1alpha1.DockerRegistry, corev1.SecretTypeDockerConfigJson)
+			"Secret %s has the type %s, and a credential of type %s needs %s; make it again with that type", sourceName(c), secretType(c.Secret), v1alpha1.DockerRegistry, corev1.SecretTypeDockerConfigJson)
 	case !wantDocker && (isDocker || isLegacy):
 		return problem(v1alpha1.ReasonSourceInvalid,
 			"Secret %s has the type %s, which only fits a credential of type %s", sourceName(c), c.Secret.Type, v1alpha1.DockerRegistry)

@@ -65,23 +65,23 @@ func TestExamineRefuses(t *testing.T) {
 			"WrongNamespace", "a credential with project scope must be in the project's namespace, and credence-credentials is not a project",
 		},
 
-		"missing": {candidate(clusterScope, withoutSecret), "SourceMissing", "Secret credence-credentials/openai-key does not exist"},
+		"missing": {candidate(clusterScope, withoutSecret), "SourceMissing", "Secret credence-credentials/openai-key does not exist; create it there, in the namespace of the Credential: no Secret of another namespace is read"},
 
 		"token of an account": {
 			candidate(clusterScope, secretOfType("kubernetes.io/service-account-token")),
-			"SourceNotAllowed", "Secret credence-credentials/openai-key has the type kubernetes.io/service-account-token, which is never a source",
+			"SourceNotAllowed", "Secret credence-credentials/openai-key has the type kubernetes.io/service-account-token, which is never a source; use another Secret",
 		},
 		"token of an account, made together": {
 			candidate(clusterScope, madeTogether, secretOfType("kubernetes.io/service-account-token")),
-			"SourceNotAllowed", "Secret credence-credentials/openai-key has the type kubernetes.io/service-account-token, which is never a source",
+			"SourceNotAllowed", "Secret credence-credentials/openai-key has the type kubernetes.io/service-account-token, which is never a source; use another Secret",
 		},
 		"bootstrap token": {
 			candidate(clusterScope, secretOfType("bootstrap.kubernetes.io/token")),
-			"SourceNotAllowed", "Secret credence-credentials/openai-key has the type bootstrap.kubernetes.io/token, which is never a source",
+			"SourceNotAllowed", "Secret credence-credentials/openai-key has the type bootstrap.kubernetes.io/token, which is never a source; use another Secret",
 		},
 		"Helm release": {
 			candidate(projectScope, secretOfType("helm.sh/release.v1")),
-			"SourceNotAllowed", "Secret team-a/openai-key has the type helm.sh/release.v1, which is never a source",
+			"SourceNotAllowed", "Secret team-a/openai-key has the type helm.sh/release.v1, which is never a source; use another Secret",
 		},
 		"secret in kube-system": {
 			candidate(clusterScope, func(c *credential.Candidate) { c.Secret.Namespace = "kube-system" }),
@@ -93,7 +93,7 @@ func TestExamineRefuses(t *testing.T) {
 		},
 		"copy": {
 			candidate(projectScope, labelled("credence.dev/copy-of", "hub")),
-			"SourceNotAllowed", "Secret team-a/openai-key is itself a copy (label credence.dev/copy-of)",
+			"SourceNotAllowed", "Secret team-a/openai-key is itself a copy (label credence.dev/copy-of); use another Secret",
 		},
 
 		"no type label": {
@@ -156,11 +156,11 @@ func TestExamineRefuses(t *testing.T) {
 
 		"generic for a registry": {
 			candidate(clusterScope, ofType(v1alpha1.DockerRegistry, "docker-registry", corev1.SecretTypeOpaque, ".dockerconfigjson")),
-			"SourceInvalid", "Secret credence-credentials/openai-key has the type Opaque, and a credential of type docker-registry needs kubernetes.io/dockerconfigjson",
+			"SourceInvalid", "Secret credence-credentials/openai-key has the type Opaque, and a credential of type docker-registry needs kubernetes.io/dockerconfigjson; make it again with that type",
 		},
 		"no type for a registry": {
 			candidate(clusterScope, ofType(v1alpha1.DockerRegistry, "docker-registry", "", ".dockerconfigjson")),
-			"SourceInvalid", "Secret credence-credentials/openai-key has the type Opaque, and a credential of type docker-registry needs kubernetes.io/dockerconfigjson",
+			"SourceInvalid", "Secret credence-credentials/openai-key has the type Opaque, and a credential of type docker-registry needs kubernetes.io/dockerconfigjson; make it again with that type",
 		},
 		"legacy type for a registry": {
 			candidate(clusterScope, ofType(v1alpha1.DockerRegistry, "docker-registry", corev1.SecretTypeDockercfg, ".dockercfg")),
@@ -177,7 +177,7 @@ func TestExamineRefuses(t *testing.T) {
 
 		"no keys": {
 			candidate(clusterScope, ofType(v1alpha1.Generic, "generic", corev1.SecretTypeOpaque)),
-			"SourceInvalid", "Secret credence-credentials/openai-key has no keys",
+			"SourceInvalid", "Secret credence-credentials/openai-key has no keys; put the values into it",
 		},
 		"key missing": {
 			candidate(clusterScope, ofType(v1alpha1.Password, "password", corev1.SecretTypeOpaque, "password")),

@@ -13,10 +13,8 @@ import (
 // giveEnv adds a variable. The pod's own wins over ours, and two of ours may not
 // differ.
 func (p *plan) giveEnv(container *containerPlan, g *grant) *Refusal {
-	for _, other := range container.env {
-		if other.Name != g.env.Name {
-			continue
-		}
+	if at := container.env.Find(g.env.Name); at >= 0 {
+		other := &container.env.Items[at]
 		if *other.ValueFrom.SecretKeyRef == *g.env.ValueFrom.SecretKeyRef {
 			return nil
 		}
@@ -25,18 +23,15 @@ func (p *plan) giveEnv(container *containerPlan, g *grant) *Refusal {
 			other.grant.entry.Name, other.ValueFrom.SecretKeyRef.Key, g.entry.Name, g.env.ValueFrom.SecretKeyRef.Key)
 	}
 	exists := false
-	for i := range container.Env {
-		if container.Env[i].Name != g.env.Name {
-			continue
-		}
+	for i := container.ownEnv.Next(g.env.Name, 0); i >= 0; i = container.ownEnv.Next(g.env.Name, i+1) {
 		if !sameSource(&container.Env[i], g.env) {
 			p.keep(container, g, g.env.Name)
 			return nil
 		}
 		exists = true
 	}
-	container.env = append(container.env, ownedEnv{EnvVar: g.env, grant: g, exists: exists})
-	p.record.add(g.entry.Name, "env "+g.env.Name)
+	container.env.Add(ownedEnv{EnvVar: g.env, grant: g, exists: exists})
+	p.note(g)
 	return nil
 }
 
@@ -44,7 +39,7 @@ func (p *plan) giveEnv(container *containerPlan, g *grant) *Refusal {
 func (p *plan) keep(container *containerPlan, g *grant, variable string) {
 	p.warnings.add("container %s already sets variable %s, which is kept instead of credential %q",
 		annotation.Quote(container.Name), variable, g.entry.Name)
-	p.record.skipped(g.entry.Name, "env "+variable, container.Name)
+	p.record.skipped(g, "env "+variable, container.Name)
 }
 
 func sameSource(existing, wanted *pod.EnvVar) bool {
@@ -58,13 +53,16 @@ func (p *plan) giveEnvFrom(container *containerPlan, g *grant) {
 		return
 	}
 	container.envFrom = append(container.envFrom, g)
-	p.record.add(g.entry.Name, "envFrom")
+	p.note(g)
 }
 
-func (c *containerPlan) hasEnvFrom(kubernetesName string) bool {
-	return slices.ContainsFunc(c.EnvFrom, func(source pod.EnvFromSource) bool {
-		return source.Prefix == "" && source.SecretRef != nil && source.SecretRef.Name == kubernetesName
-	})
+// allKeysOf is the name of the Secret whose keys are all made variables, under their
+// own names.
+func allKeysOf(source *pod.EnvFromSource) string {
+	if source.Prefix != "" || source.SecretRef == nil {
+		return ""
+	}
+	return source.SecretRef.Name
 }
 
 // checkEnvFrom refuses two credentials that set one variable where at least one
@@ -104,7 +102,7 @@ func (c *containerPlan) listSetters(setters map[string]*catalog.Entry) {
 	for i := range c.Env {
 		setters[c.Env[i].Name] = nil
 	}
-	for i := range c.env {
-		setters[c.env[i].Name] = c.env[i].grant.entry
+	for i := range c.env.Items {
+		setters[c.env.Items[i].Name] = c.env.Items[i].grant.entry
 	}
 }

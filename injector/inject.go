@@ -67,13 +67,13 @@ func Inject(known Catalog, request Request) (Result, error) {
 		return Result{}, nil // of a static pod: the kubelet runs it from a file, and it may not refer to Secrets
 	}
 	wanted, err := annotation.Parse(request.Pod.Metadata.Annotations)
-	if err != nil {
-		return Result{}, malformed(err)
-	}
 	if wanted.Off {
 		return Result{}, nil
 	}
 	place, _ := known.Place(request.Namespace)
+	if err != nil {
+		return Result{}, malformed(known, place, err)
+	}
 	if !place.IsProject() {
 		return Result{}, outsideProjects(known.Layout(), place, request)
 	}

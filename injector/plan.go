@@ -7,6 +7,7 @@ import (
 
 	"github.com/credence-dev/credence/injector/annotation"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/search"
 )
 
 // plan is what a pod will get: additions for each container, new volumes, and
@@ -15,9 +16,10 @@ type plan struct {
 	request    *Request
 	spec       *pod.Spec
 	containers []containerPlan
-	volumes    []pod.Volume // new ones
-	pull       []string     // new ones
-	record     Record
+	volumes    volumes
+	pull       search.Set[string] // new ones
+	ownPull    search.Index[pod.LocalReference]
+	record     recorder
 	warnings   warnings
 }
 
@@ -28,9 +30,15 @@ type containerPlan struct {
 	field string // of the list it stands in
 	index int
 
-	env     []ownedEnv
+	env     search.Set[ownedEnv]
 	envFrom []*grant
 	mounts  []ownedMount
+	paths   search.Paths // of mounts
+
+	// What the container has, to search in. The trees are made when they are needed.
+	ownEnv           search.Index[pod.EnvVar]
+	mounted, devices search.Tree
+	hasTrees         bool
 }
 
 // ownedEnv is a wanted variable with the grant that wants it. The container may
@@ -43,7 +51,6 @@ type ownedEnv struct {
 
 // ownedMount is a wanted mount, likewise.
 type ownedMount struct {
-	path   string
 	volume string
 	mode   int32
 	grant  *grant
@@ -52,51 +59,104 @@ type ownedMount struct {
 
 func newPlan(request *Request) *plan {
 	spec := request.Pod.Spec
-	p := &plan{request: request, spec: spec, containers: make([]containerPlan, 0, len(spec.InitContainers)+len(spec.Containers))}
+	p := &plan{
+		request: request, spec: spec,
+		containers: make([]containerPlan, 0, len(spec.InitContainers)+len(spec.Containers)),
+		volumes:    newVolumes(spec.Volumes),
+		pull:       search.NewSet(func(name *string) string { return *name }),
+		ownPull:    search.NewIndex(spec.ImagePullSecrets, func(r *pod.LocalReference) string { return r.Name }),
+	}
 	for _, list := range spec.ContainerLists() {
 		for i, container := range list.Containers {
-			p.containers = append(p.containers, containerPlan{Container: container, field: list.Field, index: i})
+			p.containers = append(p.containers, containerPlan{
+				Container: container, field: list.Field, index: i,
+				env:    search.NewSet(func(v *ownedEnv) string { return v.Name }),
+				ownEnv: search.NewIndex(container.Env, func(v *pod.EnvVar) string { return v.Name }),
+			})
 		}
 	}
 	return p
 }
 
-// maxAdditions bounds the product of what is asked for and the containers that it
-// is asked for, because a small document could otherwise ask for a large patch.
-const maxAdditions = 10_000
+// Bounds of what a pod may ask for in all its containers, because a small document
+// could otherwise ask for a large patch.
+const (
+	// maxAdditions bounds the product of what is asked for and the containers.
+	maxAdditions = annotation.MaxWanted
+	// maxText bounds the bytes of names and paths, in all containers. The largest object
+	// that etcd takes by default has 1.5 MiB.
+	maxText = 2 << 20
+)
+
+func (p *plan) checkSize(grants []grant) *Refusal {
+	if len(grants)*len(p.containers) > maxAdditions {
+		return refuse(mostly(grants), "the pod asks for %d things in %d containers, and at most %d in all are supported", len(grants), len(p.containers), maxAdditions)
+	}
+	text := 0
+	for i := range grants {
+		text += len(grants[i].what)
+	}
+	if text > maxText/max(len(p.containers), 1) {
+		return refuse(mostly(grants), "the pod asks for %d bytes of names and paths in %d containers, and at most %d in all are supported", text, len(p.containers), maxText)
+	}
+	return nil
+}
+
+// mostly returns the annotation that most of the grants come from, empty if none asks
+// for more than half of them.
+func mostly(grants []grant) string {
+	count := map[string]int{}
+	for i := range grants {
+		key := grants[i].annotation
+		if count[key]++; 2*count[key] > len(grants) {
+			return key
+		}
+	}
+	return ""
+}
 
 // addGrants merges the grants into the plan, in their order.
 func (p *plan) addGrants(grants []grant, wanted *annotation.Wanted) *Refusal {
-	if len(grants)*len(p.containers) > maxAdditions {
-		return refuse("", "the pod asks for %d things in %d containers, and at most %d in all are supported", len(grants), len(p.containers), maxAdditions)
+	if refusal := p.checkSize(grants); refusal != nil {
+		return refusal
 	}
 	if refusal := p.checkContainers(wanted.Containers); refusal != nil {
 		return refusal
 	}
 	for i := range grants {
-		g := &grants[i]
-		if refusal := p.checkContainers(g.containers); refusal != nil {
-			return refusal
-		}
-		if g.pullSecret {
-			p.addNamedPullSecret(g.entry)
-			continue
-		}
-		chosen := g.containers
-		if chosen == nil {
-			chosen = wanted.Containers
-		}
-		for j := range p.containers {
-			if chosen != nil && !slices.Contains(chosen.Names, p.containers[j].Name) {
-				continue
-			}
-			if refusal := p.give(&p.containers[j], g); refusal != nil {
-				return refusal
-			}
+		if refusal := p.addGrant(&grants[i], wanted.Containers); refusal != nil {
+			return refusal.inLine(grants[i].line)
 		}
 	}
 	return p.checkEnvFrom()
 }
+
+// addGrant gives to the containers that are chosen for it, else to those that are for
+// all.
+func (p *plan) addGrant(g *grant, chosen *annotation.Containers) *Refusal {
+	if refusal := p.checkContainers(g.containers); refusal != nil {
+		return refusal
+	}
+	if g.pullSecret {
+		p.addNamedPullSecret(g.entry)
+		return nil
+	}
+	if g.containers != nil {
+		chosen = g.containers
+	}
+	for i := range p.containers {
+		if chosen != nil && !slices.Contains(chosen.Names, p.containers[i].Name) {
+			continue
+		}
+		if refusal := p.give(&p.containers[i], g); refusal != nil {
+			return refusal
+		}
+	}
+	return nil
+}
+
+// note records what a grant became.
+func (p *plan) note(g *grant) { p.record.add(g.entry.Name, g.what) }
 
 // give adds one grant to one container.
 func (p *plan) give(container *containerPlan, g *grant) *Refusal {

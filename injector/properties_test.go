@@ -13,6 +13,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/injector"
 	"github.com/credence-dev/credence/injector/annotation"
@@ -26,7 +28,8 @@ import (
 //   - a refusal is one bounded line, and comes with nothing else;
 //   - the patch applies to the document as received;
 //   - nothing of the user's is removed or changed;
-//   - applied to its own result the injector finds nothing more to do.
+//   - applied to its own result the injector finds nothing more to do;
+//   - it makes no difference how long the lists are that things are looked for in.
 //
 // It returns everything that is said to the user.
 func checkProperties(t testing.TB, known injector.Catalog, document injector.Document) (said []string) {
@@ -54,6 +57,7 @@ func checkProperties(t testing.TB, known injector.Catalog, document injector.Doc
 		t.Fatalf("the patch does not apply: %v", err)
 	}
 	checkKept(t, document, patched)
+	original := document.JSON
 	document.JSON = patched
 	again, err := injector.InjectDocument(known, document)
 	if err != nil {
@@ -62,7 +66,58 @@ func checkProperties(t testing.TB, known injector.Catalog, document injector.Doc
 	if len(again.Operations) > 0 {
 		t.Errorf("the second time there is more to do: %+v\n%s", again.Operations, patched)
 	}
+	checkLength(t, known, document, original, result)
 	return append(result.Warnings, fmt.Sprint(result.Operations))
+}
+
+// checkLength holds that a pod gets the same when its lists have many items more
+// that are none of our business, behind those that they have.
+func checkLength(t testing.TB, known injector.Catalog, document injector.Document, original []byte, want injector.Result) {
+	t.Helper()
+	object := parse(t, original)
+	template := at(object, strings.FieldsFunc(document.Template.Prefix, func(r rune) bool { return r == '/' })...)
+	spec, ok := at(template, "spec").(map[string]any)
+	if !ok {
+		return
+	}
+	lengthen(spec, "volumes", "name", "filler-%d", "emptyDir")
+	for _, field := range []string{"initContainers", "containers"} {
+		containers, _ := spec[field].([]any)
+		for _, container := range containers {
+			container, _ := container.(map[string]any)
+			lengthen(container, "env", "name", "FILLER_%d", "valueFrom")
+			lengthen(container, "envFrom", "prefix", "FILLER_%d", "configMapRef")
+			lengthen(container, "volumeMounts", "mountPath", "/filler/%d", "")
+		}
+	}
+	text, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document.JSON = text
+	got, err := injector.InjectDocument(known, document)
+	if err != nil {
+		t.Fatalf("refused with longer lists: %v\n%s", err, original)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("with longer lists (-want +got):\n%s\n%s", diff, original)
+	}
+}
+
+// lengthen adds items to a list that there is.
+func lengthen(object map[string]any, field, name, format, value string) {
+	list, ok := object[field].([]any)
+	if !ok {
+		return
+	}
+	for i := range 40 {
+		item := map[string]any{name: fmt.Sprintf(format, i)}
+		if value != "" {
+			item[value] = map[string]any{}
+		}
+		list = append(list, item)
+	}
+	object[field] = list
 }
 
 // checkSentence holds the form of what is said to people.

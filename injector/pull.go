@@ -8,7 +8,6 @@ import (
 
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
-	"github.com/credence-dev/credence/injector/pod"
 )
 
 // How a pull secret is recorded.
@@ -30,13 +29,9 @@ func (p *plan) addNamedPullSecret(entry *catalog.Entry) {
 }
 
 func (p *plan) addPullSecret(kubernetesName string) {
-	if !p.hasPullSecret(kubernetesName) && !slices.Contains(p.pull, kubernetesName) {
-		p.pull = append(p.pull, kubernetesName)
+	if !p.ownPull.Has(kubernetesName) && p.pull.Find(kubernetesName) < 0 {
+		p.pull.Add(kubernetesName)
 	}
-}
-
-func (p *plan) hasPullSecret(kubernetesName string) bool {
-	return slices.Contains(p.spec.ImagePullSecrets, pod.LocalReference{Name: kubernetesName})
 }
 
 // match is a credential with the most specific of its patterns that serves an
@@ -69,7 +64,7 @@ func (p *plan) addAutomatic(known Catalog, place credential.Place) {
 		if p.record.has(entry.Name, recordPullSecret) || !p.usableNow(entry, place) {
 			continue
 		}
-		if p.hasPullSecret(entry.KubernetesName) {
+		if p.ownPull.Has(entry.KubernetesName) {
 			// The pod's own, unless an earlier pass of ours added it.
 			if before == nil {
 				before = parseRecord(p.request.Pod.Metadata.Annotations)

@@ -17,32 +17,40 @@ import (
 // and for the audit log. It is never trusted as proof that anything was injected.
 type Record map[string][]string
 
-func (r *Record) add(credentialName, what string) {
-	if *r == nil {
-		*r = Record{}
-	}
-	list := (*r)[credentialName]
-	if slices.Contains(list, what) {
-		return
-	}
-	switch len(list) {
-	case maxRecorded:
-		what = recordMore
-	case maxRecorded + 1:
-		return
-	}
-	(*r)[credentialName] = append(list, what)
+// recorder writes a record that stays small: annotations must be, and lists are
+// searched.
+type recorder struct {
+	Record
+	size int
 }
 
-// maxRecorded bounds what is recorded of one credential: annotations must be
-// small, and lists are searched.
 const (
+	// maxRecorded bounds what is recorded of one credential.
 	maxRecorded = 256
-	recordMore  = "and more"
+	// maxRecordedBytes bounds the record. All annotations of an object may have 256 KiB.
+	maxRecordedBytes = 64 << 10
+	recordMore       = "and more"
 )
 
-func (r *Record) skipped(credentialName, what, container string) {
-	r.add(credentialName, what+" (kept the pod's own in "+container+")")
+func (r *recorder) add(credentialName, what string) {
+	if r.Record == nil {
+		r.Record = Record{}
+	}
+	list := r.Record[credentialName]
+	last := len(list) - 1
+	if last >= 0 && list[last] == recordMore || slices.Contains(list, what) {
+		return
+	}
+	if len(list) == maxRecorded || r.size+len(what) > maxRecordedBytes {
+		what = recordMore
+	}
+	r.size += len(what)
+	r.Record[credentialName] = append(list, what)
+}
+
+// skipped records what the pod's own was kept for.
+func (r *recorder) skipped(g *grant, what, container string) {
+	r.add(g.entry.Name, what+" (kept the pod's own in "+container+")")
 }
 
 func (r Record) has(credentialName, what string) bool {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/injector/annotation"
 	"github.com/credence-dev/credence/injector/pod"
 )
@@ -51,8 +52,20 @@ func refuse(key, format string, args ...any) *Refusal {
 	return &Refusal{Annotation: key, Problem: annotation.OneLine(fmt.Sprintf(format, args...), annotation.MaxProblem)}
 }
 
-func malformed(err *annotation.Error) *Refusal {
-	return &Refusal{Annotation: err.Annotation, Problem: annotation.OneLine(err.Problem, annotation.MaxProblem)}
+// inLine says which line of the annotation is at fault; 0 for an annotation that is
+// not read by lines.
+func (r *Refusal) inLine(line int) *Refusal {
+	if line > 0 && r.Annotation != "" {
+		r.Problem = annotation.OneLine(annotation.InLine(line, r.Problem), annotation.MaxProblem)
+	}
+	return r
+}
+
+func malformed(known Catalog, place credential.Place, err *annotation.Error) *Refusal {
+	if err.Credential != "" && place.IsProject() {
+		return refuse(err.Annotation, "%s%s", err.Problem, annotation.Nearest(err.Credential, known.Visible(place)))
+	}
+	return refuse(err.Annotation, "%s", err.Problem)
 }
 
 // unreadable refuses a document that cannot be decoded. Other errors pass.

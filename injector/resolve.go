@@ -20,12 +20,15 @@ import (
 // its keys as variables, a mount, or a pull secret for the pod.
 type grant struct {
 	annotation string
+	line       int // of the annotation, if it is read by lines
 	entry      *catalog.Entry
 	containers *annotation.Containers // nil: all
+	what       string                 // as it is recorded
 
 	env        *pod.EnvVar
 	envFrom    bool
 	mount      *annotation.Mount // with keys resolved
+	volumes    []grantedVolume   // for the mount, by mode
 	pullSecret bool
 }
 
@@ -49,15 +52,11 @@ func (r *resolver) resolve(wanted *annotation.Wanted) ([]grant, *Refusal) {
 			return nil, refusal
 		}
 	}
-	for _, env := range wanted.Env {
-		entry, refusal := r.find(env.Annotation, env.Credential)
-		if refusal != nil {
-			return nil, refusal
+	for i := range wanted.Env {
+		var refusal *Refusal
+		if grants, refusal = r.addEnv(grants, &wanted.Env[i]); refusal != nil {
+			return nil, refusal.inLine(wanted.Env[i].Line)
 		}
-		if grants, refusal = r.addVariable(grants, env.Annotation, entry, env.Variable, env.Key); refusal != nil {
-			return nil, refusal
-		}
-		grants[len(grants)-1].containers = env.Containers
 	}
 	for i := range wanted.Mounts {
 		mount := &wanted.Mounts[i]
@@ -68,8 +67,21 @@ func (r *resolver) resolve(wanted *annotation.Wanted) ([]grant, *Refusal) {
 		if refusal := r.resolveItems(mount, entry); refusal != nil {
 			return nil, refusal
 		}
-		grants = append(grants, grant{annotation: mount.Annotation, entry: entry, mount: mount, containers: mount.Containers})
+		grants = append(grants, mountGrant(entry, mount))
 	}
+	return grants, nil
+}
+
+func (r *resolver) addEnv(grants []grant, env *annotation.Env) ([]grant, *Refusal) {
+	entry, refusal := r.find(env.Annotation, env.Credential)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if grants, refusal = r.addVariable(grants, env.Annotation, entry, env.Variable, env.Key); refusal != nil {
+		return nil, refusal
+	}
+	added := &grants[len(grants)-1]
+	added.containers, added.line = env.Containers, env.Line
 	return grants, nil
 }
 
@@ -160,9 +172,9 @@ func (r *resolver) addDefault(grants []grant, key string, entry *catalog.Entry) 
 			}
 		}
 	case credential.DeliverEnvFrom:
-		grants = append(grants, grant{annotation: key, entry: entry, envFrom: true})
+		grants = append(grants, grant{annotation: key, entry: entry, envFrom: true, what: "envFrom"})
 	case credential.DeliverMount:
-		grants = append(grants, mountGrant(key, entry, credential.DefaultMountRoot+entry.Name))
+		grants = append(grants, defaultMount(key, entry, credential.DefaultMountRoot+entry.Name))
 	}
 	return grants, nil
 }
@@ -179,13 +191,17 @@ func (r *resolver) addInjection(grants []grant, key string, entry *catalog.Entry
 		if problem != "" {
 			return nil, refuse(key, "the injection of credential %q: %s", entry.Name, problem)
 		}
-		grants = append(grants, mountGrant(key, entry, path))
+		grants = append(grants, defaultMount(key, entry, path))
 	}
 	return grants, nil
 }
 
-func mountGrant(key string, entry *catalog.Entry, path string) grant {
-	return grant{annotation: key, entry: entry, mount: &annotation.Mount{Annotation: key, Credential: entry.Name, Path: path}}
+func defaultMount(key string, entry *catalog.Entry, path string) grant {
+	return mountGrant(entry, &annotation.Mount{Annotation: key, Credential: entry.Name, Path: path})
+}
+
+func mountGrant(entry *catalog.Entry, mount *annotation.Mount) grant {
+	return grant{annotation: mount.Annotation, entry: entry, mount: mount, containers: mount.Containers, what: "mount " + mount.Path}
 }
 
 func (r *resolver) addVariable(grants []grant, key string, entry *catalog.Entry, variable, reference string) ([]grant, *Refusal) {
@@ -197,7 +213,7 @@ func (r *resolver) addVariable(grants []grant, key string, entry *catalog.Entry,
 	if refusal != nil {
 		return nil, refusal
 	}
-	return append(grants, grant{annotation: key, entry: entry, env: &pod.EnvVar{
+	return append(grants, grant{annotation: key, entry: entry, what: "env " + variable, env: &pod.EnvVar{
 		Name:      variable,
 		ValueFrom: &pod.EnvVarSource{SecretKeyRef: &pod.SecretKeyRef{Name: entry.KubernetesName, Key: secretKey}},
 	}}), nil

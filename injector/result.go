@@ -10,52 +10,54 @@ import (
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/injector/patch"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/search"
 )
 
 // result writes the plan as operations.
 func (p *plan) result() Result {
 	builder := patch.Builder{
 		Prefix:     p.request.Prefix,
-		Operations: make([]jsonpatch.Operation, 0, 4*len(p.containers)+len(p.volumes)+len(p.pull)+1),
+		Operations: make([]jsonpatch.Operation, 0, 4*len(p.containers)+len(p.volumes.added.Items)+len(p.pull.Items)+1),
 	}
 	for i := range p.containers {
 		p.containers[i].write(&builder)
 	}
-	volumes := make([]any, len(p.volumes))
-	for i := range p.volumes {
-		volumes[i] = p.volumes[i]
+	volumes := make([]any, len(p.volumes.added.Items))
+	for i := range volumes {
+		volumes[i] = p.volumes.added.Items[i]
 	}
 	builder.Append("/spec/volumes", p.spec.Volumes != nil, volumes)
-	pull := make([]any, len(p.pull))
-	for i, name := range p.pull {
+	pull := make([]any, len(p.pull.Items))
+	for i, name := range p.pull.Items {
 		pull[i] = pod.LocalReference{Name: name}
 	}
 	builder.Append("/spec/imagePullSecrets", p.spec.ImagePullSecrets != nil, pull)
 	// A record that came with the pod, such as with a copy of another pod, is put
 	// right even where there is nothing to record.
-	if _, stale := p.request.Pod.Metadata.Annotations[v1alpha1.AnnotationInjected]; stale || len(p.record) > 0 {
+	if _, stale := p.request.Pod.Metadata.Annotations[v1alpha1.AnnotationInjected]; stale || len(p.record.Record) > 0 {
 		builder.Annotate(&p.request.Pod.Metadata, v1alpha1.AnnotationInjected, p.record.String())
 	}
-	if p.request.Prefix != "" && len(p.pull) > 0 {
+	if p.request.Prefix != "" && len(p.pull.Items) > 0 {
 		p.warnings.add("imagePullSecrets in a pod template keep the API server from adding those of the service account")
 	}
-	return Result{Operations: builder.Operations, Warnings: p.warnings.all(), Record: p.record}
+	return Result{Operations: builder.Operations, Warnings: p.warnings.all(), Record: p.record.Record}
 }
 
 // write adds the container's operations. Variables go before the container's
 // own: of sets of variables the later wins, and $(VAR) sees only earlier ones.
 func (c *containerPlan) write(builder *patch.Builder) {
 	base := "/spec/" + c.field + "/" + strconv.Itoa(c.index)
-	env := make([]any, 0, len(c.env))
-	for _, variable := range c.env {
+	env := make([]any, 0, len(c.env.Items))
+	for _, variable := range c.env.Items {
 		if !variable.exists {
 			env = append(env, variable.EnvVar)
 		}
 	}
 	builder.Prepend(base+"/env", c.Env != nil, env)
 	envFrom := make([]any, 0, len(c.envFrom))
+	there := search.NewIndex(c.EnvFrom, allKeysOf)
 	for _, g := range c.envFrom {
-		if name := g.entry.KubernetesName; !c.hasEnvFrom(name) {
+		if name := g.entry.KubernetesName; !there.Has(name) {
 			envFrom = append(envFrom, pod.EnvFromSource{SecretRef: &pod.LocalReference{Name: name}})
 		}
 	}
@@ -63,7 +65,7 @@ func (c *containerPlan) write(builder *patch.Builder) {
 	mounts := make([]any, 0, len(c.mounts))
 	for _, mount := range c.mounts {
 		if !mount.exists {
-			mounts = append(mounts, pod.VolumeMount{Name: mount.volume, ReadOnly: true, MountPath: mount.path})
+			mounts = append(mounts, pod.VolumeMount{Name: mount.volume, ReadOnly: true, MountPath: mount.grant.mount.Path})
 		}
 	}
 	builder.Append(base+"/volumeMounts", c.VolumeMounts != nil, mounts)

@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"cmp"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,9 +18,11 @@ import (
 // and how it fares. It is immutable, so that it may be shared.
 type Entry struct {
 	types.NamespacedName
-	Definition *credential.Definition
-	Scope      v1alpha1.Scope
-	Injection  *v1alpha1.Injection
+	// DisplayName is what people see: the name, if the spec gives no other.
+	DisplayName string
+	Definition  *credential.Definition
+	Scope       v1alpha1.Scope
+	Injection   *v1alpha1.Injection
 	// KubernetesName is the name of the Secret that pods refer to.
 	KubernetesName string
 	// Keys of the Secret. KeysKnown is false if the Secret was never seen; its keys
@@ -49,6 +52,7 @@ func NewEntry(c *v1alpha1.Credential) *Entry {
 	}
 	entry := &Entry{
 		NamespacedName: types.NamespacedName{Namespace: c.Namespace, Name: c.Name},
+		DisplayName:    cmp.Or(c.Spec.DisplayName, c.Name),
 		Definition:     definition,
 		Scope:          c.Spec.Scope,
 		Injection:      c.Spec.Injection.DeepCopy(),

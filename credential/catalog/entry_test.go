@@ -34,6 +34,7 @@ func TestNewEntry(t *testing.T) {
 	generic, _ := credential.DefinitionOf(v1alpha1.Generic)
 	want := &catalog.Entry{
 		NamespacedName: types.NamespacedName{Namespace: system, Name: "openai"},
+		DisplayName:    "openai",
 		Definition:     generic,
 		Scope:          department("research"),
 		Injection:      injection,

@@ -4,7 +4,7 @@
 // annotations are Credence's, and what they ask for. Whether it can be had is
 // not its question.
 //
-// It is pure, and must import no other package of this module but the API.
+// It is pure, and must import no other package of this module but the API and search.
 package annotation
 
 import (
@@ -30,6 +30,7 @@ var fixed = map[string]bool{
 
 	v1alpha1.AnnotationInjected:     false,
 	v1alpha1.AnnotationRestartedFor: false,
+	v1alpha1.AnnotationRestarts:     false,
 	v1alpha1.AnnotationCarried:      false,
 }
 
@@ -71,6 +72,12 @@ func Asks(key string) bool {
 	return asks || !known
 }
 
+// IsRequest says whether a key is one of those that people write to ask for something,
+// rightly spelt.
+func IsRequest(key string) bool {
+	return fixed[key] || strings.HasPrefix(key, v1alpha1.AnnotationEnvPrefix) || strings.HasPrefix(key, v1alpha1.AnnotationMountPrefix)
+}
+
 // AsksAny says whether any annotation asks for something.
 func AsksAny(annotations map[string]string) bool {
 	for key := range annotations {
@@ -87,21 +94,25 @@ type Error struct {
 	Annotation string
 	// Problem is the rest of the sentence.
 	Problem string
+	// Credential is what cannot be the name of one, where that is the problem.
+	Credential string
 }
 
+func failed(key, problem string) *Error { return &Error{Annotation: key, Problem: problem} }
+
 // Error returns one sentence.
-func (e *Error) Error() string { return "annotation " + showKey(e.Annotation) + ": " + e.Problem }
+func (e *Error) Error() string { return "annotation " + Show(e.Annotation) + ": " + e.Problem }
 
 // maxKey is the longest key that the API server takes: a domain, "/", a name.
 const maxKey = 253 + 1 + 63
 
-// showKey returns a key as it is, unless it is one that only an unvalidated
+// Show returns a key or a name as it is, unless it is one that only an unvalidated
 // document can hold.
-func showKey(key string) string {
-	if len(key) <= maxKey && !strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return key
+func Show(name string) string {
+	if len(name) <= maxKey && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return name
 	}
-	return Quote(key)
+	return Quote(name)
 }
 
 // maxQuoted bounds how much of what somebody wrote is repeated in a message.

@@ -32,6 +32,7 @@ var keys = map[string]struct{ ours, asks bool }{
 	"credence.dev/Injected":        {ours: true, asks: true},
 	"credence.dev/injected":        {ours: true},
 	"credence.dev/restarted-for":   {ours: true},
+	"credence.dev/restarts":        {ours: true},
 	"credence.dev/carried":         {ours: true},
 	"env.credence.dev/injected":    {ours: true, asks: true},
 	"":                             {},
@@ -139,25 +140,5 @@ func TestErrorKey(t *testing.T) {
 		if diff := cmp.Diff(want, (&annotation.Error{Annotation: key, Problem: "bad"}).Error()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-	}
-}
-
-func TestBelow(t *testing.T) {
-	for name, test := range map[string]struct {
-		child, parent string
-		want          bool
-	}{
-		"below":          {"/a/b", "/a", true},
-		"deep below":     {"/a/b/c", "/a", true},
-		"the same":       {"/a", "/a", false},
-		"above":          {"/a", "/a/b", false},
-		"beside":         {"/ab", "/a", false},
-		"relative files": {"a/b", "a", true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := annotation.Below(test.child, test.parent); got != test.want {
-				t.Errorf("got %t", got)
-			}
-		})
 	}
 }

@@ -11,9 +11,12 @@ import (
 )
 
 // addEnv reads "<credential>/<key or role>[;containers=a,b]".
-func (w *Wanted) addEnv(key, variable, value string) *Error {
+func (w *parser) addEnv(key, variable, value string) *Error {
+	if err := w.count(key, 1); err != nil {
+		return err
+	}
 	if problems := validation.IsRelaxedEnvVarName(variable); len(problems) > 0 {
-		return &Error{key, fmt.Sprintf("%s cannot be the name of an environment variable: %s", Quote(variable), problems[0])}
+		return failed(key, fmt.Sprintf("%s cannot be the name of an environment variable: %s", Quote(variable), problems[0]))
 	}
 	reference, options, err := parseOptions(key, value, optionContainers)
 	if err != nil {
@@ -21,7 +24,7 @@ func (w *Wanted) addEnv(key, variable, value string) *Error {
 	}
 	name, secretKey, ok := strings.Cut(reference, "/")
 	if !ok || name == "" || secretKey == "" {
-		return &Error{key, fmt.Sprintf("the value must be <credential>/<key or role>, not %s", Quote(reference))}
+		return failed(key, fmt.Sprintf("the value must be <credential>/<key or role>, not %s", Quote(reference)))
 	}
 	if err := checkCredentialName(key, name); err != nil {
 		return err
@@ -40,9 +43,9 @@ func (w *Wanted) addEnv(key, variable, value string) *Error {
 }
 
 // addEnvLines reads lines of "<VAR>=<credential>/<key or role>[;containers=a,b]".
-func (w *Wanted) addEnvLines(key, value string) *Error {
+func (w *parser) addEnvLines(key, value string) *Error {
 	if strings.TrimSpace(value) == "" {
-		return &Error{key, "the value is empty; it must have at least one line <VAR>=<credential>/<key or role>"}
+		return failed(key, "the value is empty; it must have at least one line <VAR>=<credential>/<key or role>")
 	}
 	for number, line := range strings.Split(value, "\n") {
 		line = strings.TrimSpace(line)
@@ -51,18 +54,23 @@ func (w *Wanted) addEnvLines(key, value string) *Error {
 		}
 		variable, reference, ok := strings.Cut(line, "=")
 		if !ok {
-			return &Error{key, fmt.Sprintf("line %d must be <VAR>=<credential>/<key or role>, not %s", number+1, Quote(line))}
+			return failed(key, fmt.Sprintf("line %d must be <VAR>=<credential>/<key or role>, not %s", number+1, Quote(line)))
 		}
 		if err := w.addEnv(key, strings.TrimSpace(variable), strings.TrimSpace(reference)); err != nil {
-			return &Error{key, fmt.Sprintf("line %d: %s", number+1, err.Problem)}
+			err.Problem = InLine(number+1, err.Problem)
+			return err
 		}
+		w.Env[len(w.Env)-1].Line = number + 1
 	}
 	return nil
 }
 
+// InLine says which line of a value has a problem.
+func InLine(line int, problem string) string { return fmt.Sprintf("line %d: %s", line, problem) }
+
 func checkKey(key, secretKey string) *Error {
 	if len(validation.IsConfigMapKey(secretKey)) > 0 {
-		return &Error{key, Quote(secretKey) + " cannot be a key of a Secret, which is made of letters, digits, '-', '_' and '.'"}
+		return failed(key, Quote(secretKey)+" cannot be a key of a Secret, which is made of letters, digits, '-', '_' and '.'")
 	}
 	return nil
 }
@@ -84,13 +92,13 @@ func parseOptions(key, value string, allowed ...string) (reference string, optio
 		name, argument, ok := strings.Cut(option, "=")
 		name, argument = strings.TrimSpace(name), strings.TrimSpace(argument)
 		if !slices.Contains(allowed, name) {
-			return "", nil, &Error{key, fmt.Sprintf("option %s is unknown (options: %s)%s", Quote(name), strings.Join(allowed, ", "), Nearest(name, allowed))}
+			return "", nil, failed(key, fmt.Sprintf("option %s is unknown (options: %s)%s", Quote(name), strings.Join(allowed, ", "), Nearest(name, allowed)))
 		}
 		if !ok || argument == "" {
-			return "", nil, &Error{key, fmt.Sprintf("option %q has no value", name)}
+			return "", nil, failed(key, fmt.Sprintf("option %q has no value", name))
 		}
 		if _, twice := options[name]; twice {
-			return "", nil, &Error{key, fmt.Sprintf("option %q is given twice", name)}
+			return "", nil, failed(key, fmt.Sprintf("option %q is given twice", name))
 		}
 		if options == nil {
 			options = map[string]string{}

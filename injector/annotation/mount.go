@@ -10,17 +10,20 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/credence-dev/credence/injector/search"
 )
 
-// reserved are paths that Kubernetes and the kernel need, with all below them.
-var reserved = []string{"/proc", "/sys", "/dev", "/var/run/secrets/kubernetes.io"}
+// reserved are paths that Kubernetes and the kernel need, with all below them. In most
+// images /var/run is a link to /run, and the last two are one directory.
+var reserved = []string{"/proc", "/sys", "/dev", "/var/run/secrets/kubernetes.io", "/run/secrets/kubernetes.io"}
 
 // maxMode is what the API server takes for a Secret volume.
 const maxMode = 0o777
 
 // addMount reads
 // "<credential>:<path>[;mode=0440][;keys=<key>[=<file>],…][;containers=a,b]".
-func (w *Wanted) addMount(key, value string) *Error {
+func (w *parser) addMount(key, value string) *Error {
 	reference, options, err := parseOptions(key, value, optionMode, optionKeys, optionContainers)
 	if err != nil {
 		return err
@@ -28,7 +31,7 @@ func (w *Wanted) addMount(key, value string) *Error {
 	name, mountPath, ok := strings.Cut(reference, ":")
 	name, mountPath = strings.TrimSpace(name), strings.TrimSpace(mountPath)
 	if !ok || name == "" || mountPath == "" {
-		return &Error{key, fmt.Sprintf("the value must be <credential>:<absolute path>, not %s", Quote(reference))}
+		return failed(key, fmt.Sprintf("the value must be <credential>:<absolute path>, not %s", Quote(reference)))
 	}
 	if err := checkCredentialName(key, name); err != nil {
 		return err
@@ -36,9 +39,12 @@ func (w *Wanted) addMount(key, value string) *Error {
 	mount := Mount{Annotation: key, Credential: name}
 	var problem string
 	if mount.Path, problem = CleanMountPath(mountPath); problem != "" {
-		return &Error{key, problem}
+		return failed(key, problem)
 	}
 	if err := mount.addOptions(options); err != nil {
+		return err
+	}
+	if err := w.count(key, max(len(mount.Items), 1)); err != nil {
 		return err
 	}
 	w.Mounts = append(w.Mounts, mount)
@@ -82,28 +88,23 @@ func CleanMountPath(mountPath string) (clean, problem string) {
 		return "", fmt.Sprintf("mount path %s is reserved: it is the whole file system", Quote(mountPath))
 	}
 	for _, r := range reserved {
-		if clean == r || Below(clean, r) {
+		if clean == r || search.Below(clean, r) {
 			return "", fmt.Sprintf("mount path %s is reserved: the container needs %s", Quote(mountPath), r)
 		}
-		if Below(r, clean) {
+		if search.Below(r, clean) {
 			return "", fmt.Sprintf("mount path %s is reserved: it would hide %s", Quote(mountPath), r)
 		}
 	}
 	return clean, ""
 }
 
-// Below says whether one clean path is strictly below another.
-func Below(child, parent string) bool {
-	return len(child) > len(parent) && child[len(parent)] == '/' && child[:len(parent)] == parent
-}
-
 func parseMode(key, mode string) (*int32, *Error) {
 	value, err := strconv.ParseUint(mode, 8, 32)
 	switch {
 	case errors.Is(err, strconv.ErrRange), err == nil && value > maxMode:
-		return nil, &Error{key, fmt.Sprintf("mode %s is out of range: it must be between 0000 and 0777", Quote(mode))}
+		return nil, failed(key, fmt.Sprintf("mode %s is out of range: it must be between 0000 and 0777", Quote(mode)))
 	case err != nil:
-		return nil, &Error{key, fmt.Sprintf("mode %s must be an octal number such as 0440", Quote(mode))}
+		return nil, failed(key, fmt.Sprintf("mode %s must be an octal number such as 0440", Quote(mode)))
 	}
 	result := int32(value)
 	return &result, nil
@@ -116,6 +117,7 @@ func parseItems(key, value string) ([]Item, *Error) {
 		return nil, err
 	}
 	items := make([]Item, 0, len(list))
+	var files search.Paths
 	for _, one := range list {
 		secretKey, file, named := strings.Cut(one, "=")
 		secretKey, file = strings.TrimSpace(secretKey), strings.TrimSpace(file)
@@ -126,17 +128,17 @@ func parseItems(key, value string) ([]Item, *Error) {
 			file = secretKey
 		}
 		if problem := checkFile(file); problem != "" {
-			return nil, &Error{key, problem}
+			return nil, failed(key, problem)
 		}
 		file = path.Clean(file)
-		for _, other := range items {
-			if Below(file, other.File) || Below(other.File, file) {
-				return nil, &Error{key, fmt.Sprintf("files %s and %s lie in one another", Quote(other.File), Quote(file))}
-			}
+		if at := files.Conflict(file); at >= 0 {
+			other := items[at]
 			if other.File == file {
-				return nil, &Error{key, fmt.Sprintf("keys %s and %s want the same file %s", Quote(other.Key), Quote(secretKey), Quote(file))}
+				return nil, failed(key, fmt.Sprintf("keys %s and %s want the same file %s", Quote(other.Key), Quote(secretKey), Quote(file)))
 			}
+			return nil, failed(key, fmt.Sprintf("files %s and %s lie in one another", Quote(other.File), Quote(file)))
 		}
+		files.Add(file)
 		items = append(items, Item{Key: secretKey, File: file})
 	}
 	return items, nil

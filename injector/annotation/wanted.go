@@ -41,6 +41,9 @@ type Named struct {
 // Env is an environment variable to be read from a credential.
 type Env struct {
 	Annotation, Variable, Credential string
+	// Line of the annotation's value, counted from 1; 0 if the value is not read by
+	// lines.
+	Line int
 	// Key is a data key or a role.
 	Key string
 	// Containers overrides Wanted.Containers; nil does not.
@@ -88,20 +91,37 @@ func Parse(annotations map[string]string) (Wanted, *Error) {
 		}
 	}
 	slices.Sort(keys)
-	var wanted Wanted
+	var reader parser
 	for _, key := range keys {
-		if err := wanted.add(key, annotations[key]); err != nil {
+		if err := reader.add(key, annotations[key]); err != nil {
 			return Wanted{}, err
 		}
 	}
-	return wanted, nil
+	return reader.Wanted, nil
+}
+
+// parser collects what annotations ask for, and counts it.
+type parser struct {
+	Wanted
+	counted int
+}
+
+// MaxWanted bounds how many variables, mounts and keys of mounts annotations may ask
+// for. Nobody asks for a hundredth of it.
+const MaxWanted = 10_000
+
+func (w *parser) count(key string, n int) *Error {
+	if w.counted += n; w.counted > MaxWanted {
+		return failed(key, fmt.Sprintf("the annotations ask for more than %d things, which is the most that is supported", MaxWanted))
+	}
+	return nil
 }
 
 // add reads one annotation.
-func (w *Wanted) add(key, value string) *Error {
+func (w *parser) add(key, value string) *Error {
 	switch {
 	case key == v1alpha1.AnnotationEnvPrefix, key == v1alpha1.AnnotationMountPrefix:
-		return &Error{key, "a name must follow the domain"}
+		return failed(key, "a name must follow the domain")
 	case strings.HasPrefix(key, v1alpha1.AnnotationEnvPrefix):
 		return w.addEnv(key, key[len(v1alpha1.AnnotationEnvPrefix):], value)
 	case strings.HasPrefix(key, v1alpha1.AnnotationMountPrefix):
@@ -119,7 +139,7 @@ func (w *Wanted) add(key, value string) *Error {
 	case v1alpha1.AnnotationInject:
 		return nil // read before all others
 	case v1alpha1.AnnotationEnvironment, v1alpha1.AnnotationDataSources, v1alpha1.AnnotationTemplate:
-		return &Error{key, "this version of Credence does not know assets yet"}
+		return failed(key, "this version of Credence does not know assets yet")
 	}
 	return unknown(key)
 }
@@ -131,10 +151,10 @@ func parseInject(value string) (off bool, err *Error) {
 	case "true":
 		return false, nil
 	}
-	return false, &Error{v1alpha1.AnnotationInject, fmt.Sprintf(`the value must be "false" or "true", not %s`, Quote(value))}
+	return false, failed(v1alpha1.AnnotationInject, fmt.Sprintf(`the value must be "false" or "true", not %s`, Quote(value)))
 }
 
-func (w *Wanted) addNamed(key, value string) *Error {
+func (w *parser) addNamed(key, value string) *Error {
 	names, err := parseList(key, value, "credential")
 	if err != nil {
 		return err
@@ -153,7 +173,7 @@ func (w *Wanted) addNamed(key, value string) *Error {
 func unknown(key string) *Error {
 	domain, name, _ := strings.Cut(key, "/")
 	if lower := strings.ToLower(domain); lower != domain {
-		return &Error{key, "the domain must be in lower case: " + showKey(lower+"/"+name)}
+		return failed(key, "the domain must be in lower case: "+Show(lower+"/"+name))
 	}
 	const problem = "there is no such annotation"
 	if domain == v1alpha1.Group {
@@ -165,15 +185,15 @@ func unknown(key string) *Error {
 		}
 		slices.Sort(names)
 		if best := nearest(name, names); best != "" {
-			return &Error{key, problem + didYouMean(domain+"/"+best)}
+			return failed(key, problem+didYouMean(domain+"/"+best))
 		}
-		return &Error{key, problem}
+		return failed(key, problem)
 	}
 	kind := strings.TrimSuffix(domain, "."+v1alpha1.Group)
 	if best := nearest(kind, []string{"env", "mount"}); best != "" {
-		return &Error{key, problem + didYouMean(best+"."+v1alpha1.Group+"/"+name)}
+		return failed(key, problem+didYouMean(best+"."+v1alpha1.Group+"/"+name))
 	}
-	return &Error{key, problem}
+	return failed(key, problem)
 }
 
 // maxItems bounds a list, because what follows compares its items with one
@@ -183,16 +203,16 @@ const maxItems = v1alpha1.MaxStatusKeys
 // parseList reads "a, b". An item must not be empty.
 func parseList(key, value, what string) ([]string, *Error) {
 	if strings.TrimSpace(value) == "" {
-		return nil, &Error{key, "the value is empty; it must name at least one " + what}
+		return nil, failed(key, "the value is empty; it must name at least one "+what)
 	}
 	items := strings.Split(value, ",")
 	if len(items) > maxItems {
-		return nil, &Error{key, fmt.Sprintf("the list has %d items, and at most %d are supported", len(items), maxItems)}
+		return nil, failed(key, fmt.Sprintf("the list has %d items, and at most %d are supported", len(items), maxItems))
 	}
 	for i := range items {
 		items[i] = strings.TrimSpace(items[i])
 		if items[i] == "" {
-			return nil, &Error{key, fmt.Sprintf("item %d of the list is empty", i+1)}
+			return nil, failed(key, fmt.Sprintf("item %d of the list is empty", i+1))
 		}
 	}
 	return items, nil
@@ -208,7 +228,9 @@ func parseContainers(key, value string) (*Containers, *Error) {
 
 func checkCredentialName(key, name string) *Error {
 	if len(validation.IsDNS1123Label(name)) > 0 {
-		return &Error{key, Quote(name) + " cannot be the name of a credential, which is made of lower case letters, digits and '-'"}
+		err := failed(key, Quote(name)+" cannot be the name of a credential, which is made of lower case letters, digits and '-'")
+		err.Credential = name
+		return err
 	}
 	return nil
 }

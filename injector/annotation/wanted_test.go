@@ -41,7 +41,7 @@ func TestParse(t *testing.T) {
 		"in the order of the keys": {
 			annotations: map[string]string{"env.credence.dev/B": "b/k", "env.credence.dev/A": "a/k", "credence.dev/env": "Z=z/k"},
 			want: annotation.Wanted{Env: []annotation.Env{
-				{Annotation: "credence.dev/env", Variable: "Z", Credential: "z", Key: "k"},
+				{Annotation: "credence.dev/env", Variable: "Z", Line: 1, Credential: "z", Key: "k"},
 				{Annotation: "env.credence.dev/A", Variable: "A", Credential: "a", Key: "k"},
 				{Annotation: "env.credence.dev/B", Variable: "B", Credential: "b", Key: "k"},
 			}},
@@ -56,9 +56,9 @@ func TestParse(t *testing.T) {
 		"lines": {
 			annotations: map[string]string{"credence.dev/env": "\n\t_A = a/k\r\n\n A B=a/k;containers=x\n@/!=a/k"},
 			want: annotation.Wanted{Env: []annotation.Env{
-				{Annotation: "credence.dev/env", Variable: "_A", Credential: "a", Key: "k"},
-				{Annotation: "credence.dev/env", Variable: "A B", Credential: "a", Key: "k", Containers: containers("credence.dev/env", "x")},
-				{Annotation: "credence.dev/env", Variable: "@/!", Credential: "a", Key: "k"},
+				{Annotation: "credence.dev/env", Variable: "_A", Line: 2, Credential: "a", Key: "k"},
+				{Annotation: "credence.dev/env", Variable: "A B", Line: 4, Credential: "a", Key: "k", Containers: containers("credence.dev/env", "x")},
+				{Annotation: "credence.dev/env", Variable: "@/!", Line: 5, Credential: "a", Key: "k"},
 			}},
 		},
 		"mount": {
@@ -123,6 +123,9 @@ func TestParseRefuses(t *testing.T) {
 		"dots at the end":          {"mount.credence.dev/x", "a:/b/..", `mount path "/b/.." must not contain '..'`},
 		"parent of the parent":     {"mount.credence.dev/x", "a:/var/", `mount path "/var/" is reserved: it would hide /var/run/secrets/kubernetes.io`},
 		"just the tokens":          {"mount.credence.dev/x", "a:/var/run/secrets/kubernetes.io", `mount path "/var/run/secrets/kubernetes.io" is reserved: the container needs /var/run/secrets/kubernetes.io`},
+		"parent in most images":    {"mount.credence.dev/x", "a:/run/secrets", `mount path "/run/secrets" is reserved: it would hide /run/secrets/kubernetes.io`},
+		"tokens in most images":    {"mount.credence.dev/x", "a:/run/secrets/kubernetes.io/", `mount path "/run/secrets/kubernetes.io/" is reserved: the container needs /run/secrets/kubernetes.io`},
+		"too many lines":           {"credence.dev/env", strings.Repeat("A=a/k\n", 10_001), "line 10001: the annotations ask for more than 10000 things, which is the most that is supported"},
 		"negative mode":            {"mount.credence.dev/x", "a:/b;mode=-1", `mode "-1" must be an octal number such as 0440`},
 		"mode just out of range":   {"mount.credence.dev/x", "a:/b;mode=01000", `mode "01000" is out of range: it must be between 0000 and 0777`},
 		"no mode":                  {"mount.credence.dev/x", "a:/b;mode=", `option "mode" has no value`},
@@ -142,13 +145,35 @@ func TestParseRefuses(t *testing.T) {
 			if err == nil {
 				t.Fatalf("takes it: %+v", got)
 			}
-			if diff := cmp.Diff(&annotation.Error{Annotation: test.key, Problem: test.want}, err); diff != "" {
+			if diff := cmp.Diff((&annotation.Error{Annotation: test.key, Problem: test.want}).Error(), err.Error()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(annotation.Wanted{}, got); diff != "" {
 				t.Errorf("refused, and:\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestTooMuch holds that what many annotations ask for is counted together, keys of
+// mounts included, and that just as much as is supported is taken.
+func TestTooMuch(t *testing.T) {
+	var items []string
+	for i := range 1000 {
+		items = append(items, fmt.Sprintf("k=%d", i))
+	}
+	annotations := map[string]string{"credence.dev/env": strings.Repeat("A=a/k\n", 998), "env.credence.dev/A": "a/k", "mount.credence.dev/z": "a:/b"}
+	for i := range 9 {
+		annotations[fmt.Sprint("mount.credence.dev/", i)] = "a:/b;keys=" + strings.Join(items, ",")
+	}
+	if _, err := annotation.Parse(annotations); err != nil {
+		t.Error(err)
+	}
+	annotations["credence.dev/env"] += "A=a/k\n"
+	_, err := annotation.Parse(annotations)
+	const want = "annotation mount.credence.dev/z: the annotations ask for more than 10000 things, which is the most that is supported"
+	if err == nil || err.Error() != want {
+		t.Errorf("got error %v", err)
 	}
 }
 

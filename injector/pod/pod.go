@@ -157,13 +157,21 @@ func Decode(document []byte) (*Pod, error) {
 	return pod, pod.Validate()
 }
 
-// Validate refuses documents that no operation could be written against. The
-// error is an *Error.
+// maxContainers is far more than anybody has. What is done for a pod takes time and
+// memory for each of its containers.
+const maxContainers = 1000
+
+// Validate refuses documents that no operation could be written against, or none in
+// reasonable time. The error is an *Error.
 func (p *Pod) Validate() error {
 	if p.Spec == nil {
 		return &Error{Problem: "not a pod: it has no spec"}
 	}
 	for _, list := range p.Spec.ContainerLists() {
+		if n := len(list.Containers); n > maxContainers {
+			pointer := "/spec/" + list.Field
+			return &Error{Problem: fmt.Sprintf("not a pod that can be decided about: %s has %d items, more than %d", pointer, n, maxContainers), Pointer: pointer}
+		}
 		for i, container := range list.Containers {
 			if container == nil {
 				pointer := fmt.Sprintf("/spec/%s/%d", list.Field, i)

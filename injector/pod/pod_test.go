@@ -3,6 +3,7 @@
 package pod_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,6 +31,8 @@ func TestDecode(t *testing.T) {
 		"not UTF-8":               {document: "{\"x\":\"\xff\",\"spec\":{}}", want: &pod.Error{Pointer: "/x", Problem: "not a pod: malformed JSON at byte 6"}},
 		"containers an object":    {document: `{"spec":{"containers":{}}}`, want: &pod.Error{Pointer: "/spec/containers", Problem: "not a pod: /spec/containers must be a list, not a JSON object"}},
 		"container null":          {document: `{"spec":{"containers":[{},null]}}`, want: &pod.Error{Pointer: "/spec/containers/1", Problem: "not a pod: /spec/containers/1 is null"}},
+		"a thousand containers":   {document: `{"spec":{"containers":[` + strings.Repeat(`{},`, 999) + `{}]}}`},
+		"more containers":         {document: `{"spec":{"initContainers":[` + strings.Repeat(`{},`, 1000) + `{}]}}`, want: &pod.Error{Pointer: "/spec/initContainers", Problem: "not a pod that can be decided about: /spec/initContainers has 1001 items, more than 1000"}},
 		"name a number":           {document: `{"spec":{"initContainers":[{"name":5}]}}`, want: &pod.Error{Pointer: "/spec/initContainers/0/name", Problem: "not a pod: /spec/initContainers/0/name must be a string, not a JSON number"}},
 		"user a string":           {document: `{"spec":{"securityContext":{"runAsUser":"0"}}}`, want: &pod.Error{Pointer: "/spec/securityContext/runAsUser", Problem: "not a pod: /spec/securityContext/runAsUser must be an integer, not a JSON string"}},
 		"user a fraction":         {document: `{"spec":{"securityContext":{"runAsUser":0.5}}}`, want: &pod.Error{Pointer: "/spec/securityContext/runAsUser", Problem: "not a pod: /spec/securityContext/runAsUser must be an integer in range"}},

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package injector
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/search"
+)
+
+// volumes are those of the pod, and new ones for what is mounted.
+type volumes struct {
+	own       []pod.Volume
+	ownByName search.Index[pod.Volume]
+	added     search.Set[pod.Volume]
+	// byContent names the volumes by what they have; nil while there are few.
+	byContent map[string]string
+}
+
+func volumeName(v *pod.Volume) string { return v.Name }
+
+func newVolumes(own []pod.Volume) volumes {
+	return volumes{own: own, ownByName: search.NewIndex(own, volumeName), added: search.NewSet(volumeName)}
+}
+
+// named returns the name of a volume with this content: one that the pod has, one
+// that is planned, or a new one.
+func (v *volumes) named(credentialName string, content *pod.SecretVolume) string {
+	if name := v.find(content); name != "" {
+		return name
+	}
+	name := v.freeName(credentialName, content)
+	v.added.Add(pod.Volume{Name: name, Secret: content})
+	if v.byContent != nil {
+		v.byContent[contentKey(content)] = name
+	}
+	return name
+}
+
+// fewVolumes are gone through.
+const fewVolumes = 32
+
+// find returns the name of a volume with this content, empty if there is none.
+func (v *volumes) find(content *pod.SecretVolume) string {
+	if v.byContent == nil && len(v.own)+len(v.added.Items) > fewVolumes {
+		v.byContent = v.listContents()
+	}
+	if v.byContent != nil {
+		return v.byContent[contentKey(content)]
+	}
+	for i := range v.own {
+		if sameContent(v.own[i].Secret, content, false) && v.isFirst(i) {
+			return v.own[i].Name
+		}
+	}
+	for i := range v.added.Items {
+		if sameContent(v.added.Items[i].Secret, content, false) {
+			return v.added.Items[i].Name
+		}
+	}
+	return ""
+}
+
+func (v *volumes) listContents() map[string]string {
+	contents := make(map[string]string, 2*(len(v.own)+len(v.added.Items)))
+	for i := range v.own {
+		if secret := v.own[i].Secret; isPlainSecret(secret) && v.isFirst(i) {
+			if key := contentKey(secret); contents[key] == "" {
+				contents[key] = v.own[i].Name
+			}
+		}
+	}
+	for i := range v.added.Items {
+		contents[contentKey(v.added.Items[i].Secret)] = v.added.Items[i].Name
+	}
+	return contents
+}
+
+// isFirst says whether no volume before has the same name. The API server refuses
+// the others later.
+func (v *volumes) isFirst(i int) bool { return v.ownByName.Next(v.own[i].Name, 0) == i }
+
+// hasContent says whether a volume of the pod has this content.
+func (v *volumes) hasContent(name string, content *pod.SecretVolume, anyMode bool) bool {
+	i := v.ownByName.Next(name, 0)
+	return i >= 0 && sameContent(v.own[i].Secret, content, anyMode)
+}
+
+// grantedVolume is what a grant mounts with one mode. Its name is empty until it is
+// needed.
+type grantedVolume struct {
+	content *pod.SecretVolume
+	name    string
+}
+
+// volumeOf returns the volume of a mode, which containers share. There are few modes.
+func (g *grant) volumeOf(mode int32) *grantedVolume {
+	for i := range g.volumes {
+		if *g.volumes[i].content.DefaultMode == mode {
+			return &g.volumes[i]
+		}
+	}
+	content := &pod.SecretVolume{SecretName: g.entry.KubernetesName, DefaultMode: &mode}
+	if len(g.volumes) > 0 {
+		content.Items = g.volumes[0].content.Items
+	} else if len(g.mount.Items) > 0 {
+		content.Items = make([]pod.KeyToPath, len(g.mount.Items))
+		for i, item := range g.mount.Items {
+			content.Items[i] = pod.KeyToPath{Key: item.Key, Path: item.File}
+		}
+	}
+	g.volumes = append(g.volumes, grantedVolume{content: content})
+	return &g.volumes[len(g.volumes)-1]
+}
+
+// isPlainSecret says whether a volume has just what ours have, and may be one.
+func isPlainSecret(secret *pod.SecretVolume) bool {
+	return secret != nil && !secret.Optional && !slices.ContainsFunc(secret.Items, func(item pod.KeyToPath) bool { return item.Mode != nil })
+}
+
+func sameContent(existing, wanted *pod.SecretVolume, anyMode bool) bool {
+	return existing != nil && existing.SecretName == wanted.SecretName && (anyMode || modeOf(existing) == modeOf(wanted)) &&
+		len(existing.Items) == len(wanted.Items) && isPlainSecret(existing) && slices.Equal(existing.Items, wanted.Items)
+}
+
+func modeOf(secret *pod.SecretVolume) int32 {
+	if secret.DefaultMode == nil {
+		return modeDefault
+	}
+	return *secret.DefaultMode
+}
+
+// contentKey is the same for two plain Secrets with the same content, and only for
+// those.
+func contentKey(secret *pod.SecretVolume) string {
+	key := strconv.AppendInt(strconv.AppendQuote(nil, secret.SecretName), int64(modeOf(secret)), 8)
+	for _, item := range secret.Items {
+		key = strconv.AppendQuote(strconv.AppendQuote(key, item.Key), item.Path)
+	}
+	return string(key)
+}
+
+// maxVolumeName is the length of a DNS label.
+const maxVolumeName = 63
+
+// freeName names a volume after the credential. Where the pod has a volume of
+// that name, a hash of the content follows, so that the name does not depend on
+// what else is injected.
+func (v *volumes) freeName(credentialName string, content *pod.SecretVolume) string {
+	name := "credence-" + credentialName
+	for attempt := 0; len(name) > maxVolumeName || v.ownByName.Has(name) || v.added.Find(name) >= 0; attempt++ {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s %o %+v %d", content.SecretName, *content.DefaultMode, content.Items, attempt))
+		suffix := "-" + hex.EncodeToString(sum[:4])
+		base := "credence-" + credentialName
+		base = strings.TrimRight(base[:min(len(base), maxVolumeName-len(suffix))], "-")
+		name = base + suffix
+	}
+	return name
+}

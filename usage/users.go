@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package usage
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Query asks about one credential.
+type Query struct {
+	// Name is what workloads write in annotations, and Secret the name of the Secret
+	// that pods refer to.
+	Name, Secret string
+	// Namespaces are those where the name means this credential.
+	Namespaces []string
+}
+
+// User is a workload or template that refers to a credential: the top-level
+// owner of what runs, or what is to run.
+type User struct {
+	// Kind as people write it, such as "Deployment".
+	Kind string
+	types.NamespacedName
+}
+
+// String is "<Kind> <namespace>/<name>", as a status names users.
+func (u User) String() string { return u.Kind + " " + u.NamespacedName.String() }
+
+// Users are who uses a credential. All lists are sorted by namespace, kind and
+// name, and name nobody twice.
+type Users struct {
+	Workloads []User
+	Templates []User
+	// Automatic are workloads that got it only as an automatic pull secret.
+	Automatic []User
+	// Namespaces are those with a user, an automatic one included.
+	Namespaces []string
+}
+
+// Reader is a live pod that reads a credential through environment variables.
+type Reader struct {
+	Pod types.NamespacedName
+	// Workload is the Deployment, StatefulSet or DaemonSet that would replace the
+	// pod when its template changes. Zero where there is none: bare pods, those of
+	// Jobs, and those of kinds that somebody else rolls.
+	Workload Workload
+	// StartedAt is when the first of the reading containers that runs now was
+	// started, in full seconds. Zero if none of them runs.
+	StartedAt time.Time
+}
+
+// Workload identifies an object that rolls its pods.
+type Workload struct {
+	// APIVersion and Kind, such as "apps/v1" and "Deployment".
+	APIVersion, Kind string
+	types.NamespacedName
+	UID types.UID
+}
+
+// Change says what the users of may have changed: of credentials by name, and of
+// Secrets, in one namespace.
+type Change struct {
+	Namespace            string
+	Credentials, Secrets []string
+}
