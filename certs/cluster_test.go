@@ -31,6 +31,8 @@ const serverName = "credence-webhook.credence.svc"
 var (
 	epoch      = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	secretName = types.NamespacedName{Namespace: "credence", Name: "credence-webhook-ca"}
+	// configurations are the names of those that are ours in most tests.
+	configurations = []string{"m", "m1", "m2", "v", "v1", "v2", "provided", "injected"}
 )
 
 func TestMain(m *testing.M) {
@@ -57,7 +59,7 @@ func newCluster(t testing.TB, settings Settings, objects ...client.Object) *clus
 		client:    c,
 		events:    events.NewFakeRecorder(1000),
 		settings:  settings,
-		publisher: &Publisher{Client: c, Reader: c, Secret: secretName},
+		publisher: &Publisher{Client: c, Reader: c, Secret: secretName, Names: configurations},
 	}
 }
 
@@ -137,10 +139,8 @@ func (c *cluster) reasons() []string {
 	return reasons
 }
 
-func ourLabels() map[string]string { return map[string]string{partOfLabel: product} }
-
 func mutating(name string, entries ...string) *admissionregistrationv1.MutatingWebhookConfiguration {
-	c := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: ourLabels()}}
+	c := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	for _, entry := range entries {
 		c.Webhooks = append(c.Webhooks, admissionregistrationv1.MutatingWebhook{Name: entry})
 	}
@@ -148,7 +148,7 @@ func mutating(name string, entries ...string) *admissionregistrationv1.MutatingW
 }
 
 func validating(name string, entries ...string) *admissionregistrationv1.ValidatingWebhookConfiguration {
-	c := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: ourLabels()}}
+	c := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	for _, entry := range entries {
 		c.Webhooks = append(c.Webhooks, admissionregistrationv1.ValidatingWebhook{Name: entry})
 	}

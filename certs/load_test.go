@@ -86,7 +86,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	secrets := clientset.NewClientset()
 	// One store for both clients, so that the processes' informers see what the controller writes.
 	store := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjectTracker(secrets.Tracker()).Build()
-	c := &cluster{t: t, client: store, settings: settings, publisher: &Publisher{Client: store, Reader: store, Secret: secretName}}
+	c := &cluster{t: t, client: store, settings: settings, publisher: &Publisher{Client: store, Reader: store, Secret: secretName, Names: configurations}}
 	for _, configuration := range []string{"m1", "m2"} {
 		if err := store.Create(t.Context(), mutating(configuration, "a", "b")); err != nil {
 			t.Fatal(err)

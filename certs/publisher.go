@@ -7,11 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -37,9 +37,12 @@ var foreignInjectors = []string{
 	"service.beta.openshift.io/inject-cabundle",
 }
 
-// Publisher keeps the caBundle of every entry of every webhook configuration that Selector selects equal to the bundle of a
-// CA Secret (vault-k8s patched only webhooks/0, rancher#44584 only one object), also after somebody has wiped it
-// (istio#5947). It is a reconciler for the leading controller; [Setup] adds it to a manager.
+// ConfigurationName is the name of our webhook configurations, of both kinds.
+const ConfigurationName = product
+
+// Publisher keeps the caBundle of every entry of our webhook configurations equal to the bundle of a CA Secret (vault-k8s
+// patched only webhooks/0, rancher#44584 only one object), also after somebody has wiped it (istio#5947). It is a reconciler
+// for the leading controller; [Setup] adds it to a manager.
 type Publisher struct {
 	// Client patches the configurations. Setup defaults it to the manager's.
 	Client client.Client
@@ -47,8 +50,10 @@ type Publisher struct {
 	Reader client.Reader
 	// Secret is the CA Secret. Setup defaults it to the Rotator's.
 	Secret types.NamespacedName
-	// Selector selects the configurations by label; default app.kubernetes.io/part-of=credence.
-	Selector labels.Selector
+	// Names are those of the configurations, of both kinds; default [ConfigurationName]. They go by name because rights do:
+	// a label could select a configuration of somebody else's, which may not be written, and a rotation would wait for it
+	// for ever.
+	Names []string
 }
 
 var (
@@ -80,7 +85,7 @@ func (p *Publisher) Reconcile(ctx context.Context, _ reconcile.Request) (reconci
 	return reconcile.Result{}, errors.Join(errs...)
 }
 
-// Published returns the caBundle of every entry that the Publisher keeps. Its error names what could not be listed.
+// Published returns the caBundle of every entry that the Publisher keeps. Its error names what could not be read.
 func (p *Publisher) Published(ctx context.Context) ([][]byte, error) {
 	configurations, err := p.managed(ctx)
 	if err != nil {
@@ -105,40 +110,41 @@ func (p *Publisher) bundle(ctx context.Context) ([]byte, error) {
 	return encodeBundle(certificates...), nil
 }
 
-func (p *Publisher) selector() labels.Selector {
-	if p.Selector == nil {
-		return labels.SelectorFromSet(labels.Set{partOfLabel: product})
+func (p *Publisher) names() []string {
+	if len(p.Names) == 0 {
+		return []string{ConfigurationName}
 	}
-	return p.Selector
+	return p.Names
 }
 
 func (p *Publisher) selects(object client.Object) bool {
-	return p.selector().Matches(labels.Set(object.GetLabels()))
+	return slices.Contains(p.names(), object.GetName())
 }
 
 // managed returns the configurations that are ours to fill in.
 func (p *Publisher) managed(ctx context.Context) ([]configuration, error) {
-	selected := client.MatchingLabelsSelector{Selector: p.selector()}
-	var mutating admissionregistrationv1.MutatingWebhookConfigurationList
-	if err := p.Reader.List(ctx, &mutating, selected); err != nil {
-		return nil, fmt.Errorf("listing mutating webhook configurations: %w", err)
-	}
-	var validating admissionregistrationv1.ValidatingWebhookConfigurationList
-	if err := p.Reader.List(ctx, &validating, selected); err != nil {
-		return nil, fmt.Errorf("listing validating webhook configurations: %w", err)
-	}
 	var managed []configuration
-	for i := range mutating.Items {
-		if ours(&mutating.Items[i]) {
-			managed = append(managed, mutatingConfiguration(&mutating.Items[i]))
+	for _, name := range p.names() {
+		mutating := &admissionregistrationv1.MutatingWebhookConfiguration{}
+		if found, err := p.get(ctx, name, mutating); err != nil {
+			return nil, fmt.Errorf("reading MutatingWebhookConfiguration %s: %w", name, err)
+		} else if found {
+			managed = append(managed, mutatingConfiguration(mutating))
 		}
-	}
-	for i := range validating.Items {
-		if ours(&validating.Items[i]) {
-			managed = append(managed, validatingConfiguration(&validating.Items[i]))
+		validating := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+		if found, err := p.get(ctx, name, validating); err != nil {
+			return nil, fmt.Errorf("reading ValidatingWebhookConfiguration %s: %w", name, err)
+		} else if found {
+			managed = append(managed, validatingConfiguration(validating))
 		}
 	}
 	return managed, nil
+}
+
+// get reads a configuration and says whether it exists and is ours to fill in.
+func (p *Publisher) get(ctx context.Context, name string, into client.Object) (bool, error) {
+	err := p.Reader.Get(ctx, types.NamespacedName{Name: name}, into)
+	return err == nil && ours(into), client.IgnoreNotFound(err)
 }
 
 func ours(object metav1.Object) bool {

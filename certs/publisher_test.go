@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	admissionapply "k8s.io/client-go/applyconfigurations/admissionregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -42,13 +41,11 @@ func (c *cluster) bundles() map[string]string {
 
 func TestPublisherFillsInEveryEntryThatIsOurs(t *testing.T) {
 	foreign := mutating("foreign", "a")
-	foreign.Labels = nil
+	foreign.Labels = map[string]string{partOfLabel: product}
 	provided := validating("provided", "a")
 	provided.Annotations = map[string]string{SourceAnnotation: SourceProvided}
-	injected := mutating("injected", "a")
-	injected.Annotations = map[string]string{"cert-manager.io/inject-ca-from": "credence/serving"}
 	c := newCluster(t, Settings{}, mutating("m1", "a", "b", "c"), mutating("m2", "a"), validating("v1", "a", "b"), validating("v2"),
-		foreign, provided, injected)
+		foreign, provided)
 	c.publish() // no Secret yet: nothing to do
 	c.rotate()
 	c.publish()
@@ -56,7 +53,7 @@ func TestPublisherFillsInEveryEntryThatIsOurs(t *testing.T) {
 	bundle := string(c.secret().Data[BundleKey])
 	want := map[string]string{
 		"m1/a": bundle, "m1/b": bundle, "m1/c": bundle, "m2/a": bundle, "v1/a": bundle, "v1/b": bundle,
-		"foreign/a": "", "provided/a": "", "injected/a": "",
+		"foreign/a": "", "provided/a": "",
 	}
 	if diff := cmp.Diff(want, c.bundles()); diff != "" {
 		t.Errorf("caBundle (-want +got):\n%s", diff)
@@ -171,15 +168,66 @@ func TestPublisherPublishesOnlyCertificates(t *testing.T) {
 	}
 }
 
-func TestPublisherSelector(t *testing.T) {
-	other := mutating("other", "a")
-	other.Labels = map[string]string{"ca": "server"}
-	c := newCluster(t, Settings{}, mutating("m", "a"), other)
-	c.publisher.Selector = labels.SelectorFromSet(labels.Set{"ca": "server"})
+// Somebody else fills in these: two who write in turns would never end.
+func TestPublisherLeavesOthersTheirs(t *testing.T) {
+	for _, annotation := range []string{
+		"cert-manager.io/inject-ca-from", "cert-manager.io/inject-ca-from-secret", "cert-manager.io/inject-apiserver-ca",
+		"service.beta.openshift.io/inject-cabundle",
+	} {
+		t.Run(annotation, func(t *testing.T) {
+			m, v := mutating("m", "a"), validating("v", "a")
+			m.Annotations, v.Annotations = map[string]string{annotation: ""}, map[string]string{annotation: "x"}
+			c := newCluster(t, Settings{}, m, v, mutating("m1", "a"))
+			c.rotate()
+			c.publish()
+			bundles := c.bundles()
+			if bundles["m/a"] != "" || bundles["v/a"] != "" {
+				t.Error("the caBundle was written")
+			}
+			if bundles["m1/a"] == "" {
+				t.Error("the others did not get the bundle")
+			}
+		})
+	}
+}
+
+// The controller may write the configurations that are called as ours are, and no others. One that only looks like ours, by
+// its label, neither gets a bundle nor holds up a rotation.
+func TestPublisherGoesByName(t *testing.T) {
+	foreign := mutating("team-policy", "a")
+	foreign.Labels = map[string]string{partOfLabel: product}
+	c := newCluster(t, Settings{}, mutating("credence", "a"), validating("credence", "a"), foreign)
+	c.publisher.Names = nil
+	c.publisher.Client = interceptor.NewClient(c.client.(client.WithWatch), interceptor.Funcs{
+		Patch: func(ctx context.Context, w client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			if o.GetName() != ConfigurationName {
+				t.Errorf("%s was written", o.GetName())
+			}
+			return w.Patch(ctx, o, p, opts...)
+		},
+	})
 	c.rotate()
 	c.publish()
-	if bundles := c.bundles(); bundles["m/a"] != "" || bundles["other/a"] == "" {
-		t.Error("the selector was not followed")
+	first := c.state().current.String()
+	if bundles := c.bundles(); bundles["credence/a"] == "" || bundles["team-policy/a"] != "" {
+		t.Errorf("caBundle: %q", bundles)
+	}
+	for _, object := range []client.Object{mutating("credence"), validating("credence")} {
+		if !c.publisher.selects(object) {
+			t.Errorf("%T is not watched", object)
+		}
+	}
+	if c.publisher.selects(foreign) {
+		t.Error("the foreign configuration is watched")
+	}
+	c.clock.Step(DefaultCADuration * 3 / 4)
+	for range 3 {
+		c.rotate()
+		c.publish()
+		c.clock.Step(DefaultPropagationDelay)
+	}
+	if c.state().current.String() == first {
+		t.Error("the rotation did not end")
 	}
 }
 
@@ -188,7 +236,7 @@ func TestPublisherDoesNotHoldOnToEntries(t *testing.T) {
 	c := newCluster(t, Settings{})
 	helm := func(entries ...string) {
 		t.Helper()
-		manifest := admissionapply.MutatingWebhookConfiguration("m").WithLabels(ourLabels())
+		manifest := admissionapply.MutatingWebhookConfiguration("m")
 		for _, entry := range entries {
 			manifest.WithWebhooks(admissionapply.MutatingWebhook().WithName(entry).WithSideEffects("None").
 				WithClientConfig(admissionapply.WebhookClientConfig().WithURL("https://" + entry)))

@@ -16,6 +16,8 @@ const (
 	pollInterval = 10 * time.Second
 	// maxWait bounds a wait, because timers stand still while a machine is suspended.
 	maxWait = time.Hour
+	// latePublication is how long the publication of the next CA may take before somebody is told, and how often then.
+	latePublication = time.Hour
 )
 
 // Reasons of the events on the CA Secret.
@@ -28,6 +30,7 @@ const (
 	reasonWithdrawn  = "CAPublicationLost"
 	reasonRotated    = "CARotated"
 	reasonRetiredOut = "CARetired"
+	reasonLate       = "CAPublicationLate"
 )
 
 // input is everything a decision depends on.
@@ -143,10 +146,29 @@ func (r *rotation) confirmPublication() error {
 }
 
 func (r *rotation) publishedEverywhere(ca *signer) bool {
-	return !slices.ContainsFunc(r.published, func(bundle []byte) bool {
-		certificates, _ := parseBundle(bundle)
-		return !contains(certificates, ca.certificate)
-	})
+	return arrived(r.published, ca) == len(r.published)
+}
+
+// arrived counts the bundles that a CA is in.
+func arrived(published [][]byte, ca *signer) (n int) {
+	for _, bundle := range published {
+		if certificates, _ := parseBundle(bundle); contains(certificates, ca.certificate) {
+			n++
+		}
+	}
+	return n
+}
+
+// lateness says whether the next CA should long have been published. A rotation waits for that as long as it takes, and
+// the CA that signs expires some day.
+func (s state) lateness(now time.Time, published [][]byte) (step, bool) {
+	if s.next == nil || !s.nextPublishedAt.IsZero() {
+		return step{}, false
+	}
+	made := s.next.certificate.NotBefore // up to maxBackdate before it was made
+	return step{corev1.EventTypeWarning, reasonLate, fmt.Sprintf(
+		"CA %s, of %s, is still not published everywhere: %d of %d entries of webhook configurations have it; CA %s signs until they do, or until it expires at %s",
+		s.next, stamp(made), arrived(published, s.next), len(published), s.current, stamp(s.current.certificate.NotAfter))}, now.Sub(made) >= latePublication+maxBackdate
 }
 
 // promoteNext lets the next CA sign once everybody has had the time to learn of it.

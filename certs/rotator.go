@@ -57,6 +57,9 @@ type Rotator struct {
 	Events events.EventRecorder
 	// Clock defaults to the real one.
 	Clock clock.PassiveClock
+
+	// told is when somebody was last told that a publication is late. There is one worker.
+	told time.Time
 }
 
 var _ reconcile.Reconciler = (*Rotator)(nil)
@@ -85,7 +88,12 @@ func (r *Rotator) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile
 		return reconcile.Result{}, fmt.Errorf("writing CA Secret %s: %w", r.Secret, err)
 	}
 	if written != nil {
-		r.record(ctx, written, steps)
+		secret = written
+		r.record(ctx, secret, steps)
+	}
+	if note, late := next.lateness(in.now, in.published); late && in.now.Sub(r.told) >= latePublication {
+		r.told = in.now
+		r.record(ctx, secret, []step{note})
 	}
 	return reconcile.Result{RequeueAfter: next.wait(in.now, in.settings)}, nil
 }

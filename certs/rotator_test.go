@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -57,6 +58,51 @@ func TestRotatorOnRequest(t *testing.T) {
 	after := c.state()
 	if after.current.String() == before.String() || len(after.retired) != 1 {
 		t.Errorf("CA %s signs with %d retired, want another than %s with 1", after.current, len(after.retired), before)
+	}
+}
+
+// A rotation that cannot go on says so, once an hour, with how far the CA has come.
+func TestRotatorTellsOfLatePublication(t *testing.T) {
+	c := newCluster(t, Settings{}, mutating("m", "a"), validating("v", "a", "b"))
+	c.rotate()
+	c.publish()
+	c.change(func(s *corev1.Secret) { s.Annotations = map[string]string{RotateAnnotation: "now"} })
+	refused := interceptor.NewClient(c.client.(client.WithWatch), interceptor.Funcs{
+		Patch: func(ctx context.Context, w client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			if o.GetName() == "v" {
+				return errors.New("forbidden")
+			}
+			return w.Patch(ctx, o, p, opts...)
+		},
+	})
+	c.publisher.Client = refused
+	rotator := &Rotator{Client: c.client, Reader: c.client, Secret: secretName, Publications: c.publisher, Events: c.events, Clock: c.clock}
+	var late []string
+	for range 200 { // minutes
+		if _, err := rotator.Reconcile(t.Context(), reconcile.Request{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.publisher.Reconcile(t.Context(), reconcile.Request{}); err == nil {
+			t.Fatal("the publisher does not say what fails")
+		}
+		for _, event := range c.reasons() {
+			if strings.HasPrefix(event, "Warning CAPublicationLate ") {
+				late = append(late, event)
+			}
+		}
+		c.clock.Step(time.Minute)
+	}
+	if len(late) != 3 || !strings.Contains(late[0], "1 of 3 entries of webhook configurations have it") {
+		t.Errorf("events %q, want one after each hour", late)
+	}
+	c.publisher.Client = c.client
+	c.publish()
+	for range 3 {
+		c.rotate()
+		c.clock.Step(DefaultPropagationDelay)
+	}
+	if events := c.reasons(); len(c.state().retired) != 1 || strings.Contains(strings.Join(events, " "), "CAPublicationLate") {
+		t.Errorf("events once it was published: %q", events)
 	}
 }
 
@@ -152,9 +198,14 @@ func TestRotatorReportsErrors(t *testing.T) {
 			}},
 			want: "reading CA Secret credence/credence-webhook-ca: boom",
 		},
-		"listing": {
-			funcs: interceptor.Funcs{List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return boom }},
-			want:  "reading where the bundle of CA Secret credence/credence-webhook-ca is published: listing mutating webhook configurations: boom",
+		"reading what is published": {
+			funcs: interceptor.Funcs{Get: func(ctx context.Context, w client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+				if _, ok := o.(*admissionregistrationv1.ValidatingWebhookConfiguration); ok {
+					return boom
+				}
+				return w.Get(ctx, key, o, opts...)
+			}},
+			want: "reading where the bundle of CA Secret credence/credence-webhook-ca is published: reading ValidatingWebhookConfiguration credence: boom",
 		},
 		"writing": {
 			funcs: interceptor.Funcs{Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return boom }},

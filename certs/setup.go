@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/client-go/kubernetes"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -66,6 +68,7 @@ func setupRotator(mgr manager.Manager, informer cache.SharedIndexInformer, r *Ro
 		Named(r.Secret.Name + "-rotator").
 		WatchesRawSource(start).
 		WatchesRawSource(&source.Informer{Informer: informer, Handler: always(request)}).
+		WithOptions(controllerOptions()).
 		Complete(r)
 }
 
@@ -89,7 +92,20 @@ func setupPublisher(mgr manager.Manager, informer cache.SharedIndexInformer, r *
 		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always(request), selected).
 		Watches(&admissionregistrationv1.ValidatingWebhookConfiguration{}, always(request), selected).
 		WatchesRawSource(&source.Informer{Informer: informer, Handler: always(request)}).
+		WithOptions(controllerOptions()).
 		Complete(p)
+}
+
+func controllerOptions() controller.Options {
+	return controller.Options{
+		// The default begins with 5 ms, a storm when the API server is what fails, and ends with a quarter of an hour, which is
+		// long for a bundle that nobody trusts without.
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, 30*time.Second),
+		// There is one request, so nothing to prioritize, and the priority queue has stopped reconciling (external-secrets#6053).
+		UsePriorityQueue: new(false),
+		// Longer than any pass takes, and short enough to get over a connection that hangs.
+		ReconciliationTimeout: time.Minute,
+	}
 }
 
 // always answers every event with the same request.

@@ -5,6 +5,7 @@ package feed_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -168,18 +169,61 @@ func TestFollowsWhatItMissed(t *testing.T) {
 	waitFor(t, known, "nothing")
 }
 
+// TestSynced: a feed is complete when the catalog has everything, and not yet when
+// the informers have it: their handlers come later.
 func TestSynced(t *testing.T) {
 	cluster := newCluster(t)
+	cluster.namespaces.Add(teamA(map[string]string{v1alpha1.LabelProject: "a"}))
+	for i := range 100 {
+		cluster.credentials.Add(loginOf(fmt.Sprintf("c%d", i), "quay.io"))
+	}
 	known := catalog.New(credential.DefaultLayout())
 	following, err := feed.Start(t.Context(), cluster.informers, known)
 	if err != nil {
 		t.Fatal(err)
 	}
+	release := holdUp(known)
 	cluster.run(t)
+	waitSynced(t, "the informers", func() bool {
+		for _, informer := range cluster.informers.InformersByGVK {
+			if !informer.HasSynced() {
+				return false
+			}
+		}
+		return true
+	})
+	if following.Synced() {
+		t.Error("synced although the catalog could not take in anything")
+	}
+	release()
+	waitSynced(t, "the feed", following.Synced)
+	if got := strings.Count(seen(known), "quay.io"); got != 100 {
+		t.Errorf("synced with %d credentials of 100", got)
+	}
+}
+
+// holdUp keeps a catalog from taking in anything, by reading it slowly.
+func holdUp(known *catalog.Catalog) (release func()) {
+	known.SetNamespace("slow", map[string]string{v1alpha1.LabelProject: "slow"})
+	login := loginOf("slow", "example.com")
+	login.Namespace, login.Spec.Scope.Level = "slow", v1alpha1.ScopeProject
+	known.Set(catalog.NewEntry(login))
+	place, _ := known.Place("slow")
+	reading, done := make(chan struct{}), make(chan struct{})
+	go known.PullCandidates(place, func(*catalog.Entry) {
+		close(reading)
+		<-done
+	})
+	<-reading
+	return func() { close(done) }
+}
+
+func waitSynced(t *testing.T, what string, synced func() bool) {
+	t.Helper()
 	deadline, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if !toolscache.WaitForCacheSync(deadline.Done(), following.Synced) {
-		t.Fatal("never synced")
+	if !toolscache.WaitForCacheSync(deadline.Done(), synced) {
+		t.Fatalf("%s never synced", what)
 	}
 }
 

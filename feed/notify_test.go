@@ -31,7 +31,7 @@ func TestNotify(t *testing.T) {
 		told <- fmt.Sprintf("%s, before: %t, after: %t, %s", object.GetName(), change.Before != nil, change.After != nil, seen(known))
 	})
 	cluster.run(t)
-	waitFor(t, known, "project=first")
+	waitSynced(t, "the feed", f.Synced) // of the initial list nobody is told
 
 	for _, step := range []struct {
 		do   func()

@@ -5,6 +5,7 @@ package serving
 import (
 	"io"
 	"net/http"
+	"sync/atomic"
 )
 
 // starting is a Status, whose message API servers pass on.
@@ -23,4 +24,18 @@ func WhenReady(ready func() bool, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// Once is a readiness check that is not made again once it has passed: one that
+// connects to the server would fill its log where clients must show certificates.
+func Once(check func(*http.Request) error) func(*http.Request) error {
+	var passed atomic.Bool
+	return func(r *http.Request) error {
+		if passed.Load() {
+			return nil
+		}
+		err := check(r)
+		passed.Store(err == nil)
+		return err
+	}
 }

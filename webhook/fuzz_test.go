@@ -32,6 +32,9 @@ func FuzzHandler(f *testing.F) {
 			"env.credence.dev/A": "openai/KEY_OF_OPENAI;containers=web", "mount.credence.dev/b": "openai:/b;mode=0440;keys=KEY_OF_OPENAI=c",
 			"credence.dev/env": "B=openai/KEY_OF_OPENAI\n", "credence.dev/containers": "web",
 		})))),
+		string(ownReview("team-a", "", text(annotated(generic("team-a", "openai", ""), map[string]string{"credence.dev/created-by": "x"})))),
+		string(ownReview("team-a", text(generic("team-a", "own", "")), text(shown(generic("team-a", "own", ""), "hub")))),
+		string(ownReview("team-a", `{}`, `{"metadata":null,"spec":[]}`)),
 	} {
 		f.Add([]byte(body))
 	}

@@ -19,79 +19,80 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-const (
-	// maxBody is the size of the largest review that is read, in bytes. It is
-	// controller-runtime's limit; an API server takes objects of 3 MiB.
-	maxBody = 7 << 20
-	// largeBody is more than almost every pod takes. Reviews that are larger are read
-	// and decided largeAtOnce at a time, so that somebody with many huge pods does not
-	// use up the memory of the process.
-	largeBody   = 256 << 10
-	largeAtOnce = 2
-	largeTime   = 5 * time.Second // that an API server waits for the answer
-)
+// keptBuffer is how large the memory of a review may be that is kept for the next.
+// Few pods take more, and many large buffers would stay.
+const keptBuffer = 64 << 10
 
-// admitter decides one request.
-type admitter interface {
-	admit(ctx context.Context, request *request) (response, outcome)
+// inquiry is a request that was read and can be decided.
+type inquiry interface {
+	// header is what every request has.
+	header() *request
+	// subject names what is asked about as logs do: by a key, and which it is.
+	subject() (key, name string)
+	decide(ctx context.Context) (response, outcome)
 }
 
 // handler serves one entry: it reads a review, asks, and answers. It is an
 // http.Handler of its own, because decoding the review into typed objects is most
 // of what controller-runtime's costs.
 type handler struct {
-	entry     string
-	decide    admitter
+	entry string
+	// read reads a review. The error is that it is none.
+	read      func(review []byte) (inquiry, error)
 	decisions map[outcome]prometheus.Counter
-	large     chan struct{} // has room for the large reviews under way
+	rooms     *rooms // of all entries together
 	log       logr.Logger
 }
 
-// exchange is the memory of one request and its response.
+// exchange is the memory of one response.
 type exchange struct {
-	body          bytes.Buffer
 	patch, answer []byte
 }
 
-var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+var (
+	exchanges = sync.Pool{New: func() any { return new(exchange) }}
+	bodies    = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+)
 
-// done gives the memory to the next request, unless it became large.
+// done gives the memory to the next response, unless it became large.
 func (e *exchange) done() {
-	if max(e.body.Cap(), cap(e.patch), cap(e.answer)) > largeBody {
-		return
+	if max(cap(e.patch), cap(e.answer)) <= keptBuffer {
+		exchanges.Put(e)
 	}
-	e.body.Reset()
-	exchanges.Put(e)
+}
+
+// doneReading gives the memory to the next body, unless it became large.
+func doneReading(body *bytes.Buffer) {
+	if body.Cap() <= keptBuffer {
+		body.Reset()
+		bodies.Put(body)
+	}
+}
+
+// problem is why there is no review to answer.
+type problem struct {
+	outcome outcome
+	status  *metav1.Status
 }
 
 // ServeHTTP answers a review. What is no review is answered by HTTP status, which
 // the API server takes for a webhook that failed: the failure policy decides then.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if problem := checkHeader(r); problem != nil {
-		h.fail(w, outcomeError, problem)
+	if status := checkHeader(r); status != nil {
+		h.fail(w, &problem{outcomeError, status})
 		return
 	}
-	if r.ContentLength < 0 || r.ContentLength > largeBody {
-		select {
-		case h.large <- struct{}{}:
-			defer func() { <-h.large }()
-		case <-r.Context().Done():
-			return // there is nobody to answer
-		}
-		// No client keeps the room for long. An error says that there is no connection.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(largeTime))
-	}
-	memory := exchanges.Get().(*exchange)
-	defer memory.done()
-	if problem := readBody(w, r, &memory.body); problem != nil {
-		h.fail(w, outcomeError, problem)
-		return
-	}
-	if failed, problem := h.review(r.Context(), memory); problem != nil {
-		h.fail(w, failed, problem)
+	claim := &claim{rooms: h.rooms, until: time.Now().Add(roomTime)}
+	defer claim.leave()
+	// No client keeps room for long. An error says that there is no connection.
+	_ = http.NewResponseController(w).SetReadDeadline(claim.until)
+	memory, failed := h.review(w, r, claim)
+	if failed != nil {
+		h.fail(w, failed)
 		return
 	}
 	write(w, http.StatusOK, memory.answer)
+	memory.done()
 }
 
 func checkHeader(r *http.Request) *metav1.Status {
@@ -106,7 +107,68 @@ func checkHeader(r *http.Request) *metav1.Status {
 	return nil
 }
 
+// review reads a review and answers it, in memory. A panic fails this one request:
+// the failure policy decides about it, as if nobody had answered.
+func (h *handler) review(w http.ResponseWriter, r *http.Request, claim *claim) (memory *exchange, failed *problem) {
+	var asked inquiry
+	defer func() {
+		if r := recover(); r != nil {
+			h.logPanic(asked, &panicError{r})
+			memory, failed = nil, &problem{outcomePanic, failure(http.StatusInternalServerError, metav1.StatusReasonInternalError,
+				"credence could not decide because of an error of its own, which is in its log")}
+		}
+	}()
+	asked, failed = h.receive(w, r, claim)
+	if failed != nil {
+		return nil, failed
+	}
+	response, result := asked.decide(r.Context())
+	memory = exchanges.Get().(*exchange)
+	if err := response.write(memory, asked.header().UID); err != nil {
+		return nil, &problem{outcomeError, failure(http.StatusInternalServerError, metav1.StatusReasonInternalError, "the response could not be written")}
+	}
+	h.decisions[result].Inc()
+	h.logDecision(asked, &response, result)
+	return memory, nil
+}
+
+// receive reads and decodes a review. When it returns, the memory of the body is
+// free: nothing that was decoded refers to it.
+func (h *handler) receive(w http.ResponseWriter, r *http.Request, claim *claim) (inquiry, *problem) {
+	if !claim.enter(r.Context(), r.ContentLength) {
+		return nil, busy()
+	}
+	defer claim.decodedBody()
+	body := bodies.Get().(*bytes.Buffer)
+	defer doneReading(body)
+	if status := readBody(w, r, body); status != nil {
+		return nil, &problem{outcomeError, status}
+	}
+	objects := objects(body.Bytes())
+	if objects > maxObjects {
+		return nil, &problem{outcomeError, failure(http.StatusRequestEntityTooLarge, metav1.StatusReasonRequestEntityTooLarge,
+			fmt.Sprintf("the AdmissionReview has more than %d objects in it", maxObjects))}
+	}
+	if !claim.decode(r.Context(), body.Len(), objects) {
+		return nil, busy()
+	}
+	asked, err := h.read(body.Bytes())
+	if err != nil {
+		return nil, &problem{outcomeError, failure(http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())}
+	}
+	asked.header().claim = claim
+	return asked, nil
+}
+
+func busy() *problem {
+	return &problem{outcomeNotReady, failure(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable,
+		"credence is busy with other reviews, try again")}
+}
+
 func readBody(w http.ResponseWriter, r *http.Request, into *bytes.Buffer) *metav1.Status {
+	if r.ContentLength > 0 && r.ContentLength <= maxBody {
+		into.Grow(int(r.ContentLength) + bytes.MinRead) // else it grows by doubling
+	}
 	_, err := into.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -119,59 +181,17 @@ func readBody(w http.ResponseWriter, r *http.Request, into *bytes.Buffer) *metav
 	return nil
 }
 
-// review answers the request in memory there. A panic fails this one request: the
-// failure policy decides about it, as if nobody had answered.
-func (h *handler) review(ctx context.Context, memory *exchange) (failed outcome, problem *metav1.Status) {
-	var request *request
-	defer func() {
-		if r := recover(); r != nil {
-			h.logPanic(request, &panicError{r})
-			failed, problem = outcomePanic, failure(http.StatusInternalServerError, metav1.StatusReasonInternalError,
-				"credence could not decide because of an error of its own, which is in its log")
-		}
-	}()
-	request, err := decodeReview(memory.body.Bytes())
-	if request == nil {
-		return outcomeError, failure(http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())
-	}
-	response, result := h.answer(ctx, request, err)
-	if err := response.write(memory, request.UID); err != nil {
-		return outcomeError, failure(http.StatusInternalServerError, metav1.StatusReasonInternalError, "the response could not be written")
-	}
-	h.decisions[result].Inc()
-	h.logDecision(request, &response, result)
-	return "", nil
-}
-
-func (h *handler) answer(ctx context.Context, request *request, decoding error) (response, outcome) {
-	switch {
-	case !request.isPodCreation():
-		// Such reviews come only by a configuration that is not ours. To refuse them could
-		// keep pods from being bound to a node, or from losing their finalizers.
-		return response{warnings: []string{fmt.Sprintf("credence is asked about %s of %q, but injects only at CREATE of pods; correct the webhook configuration",
-			shortened(request.Operation), shortened(request.what()))}}, outcomeError
-	case decoding != nil:
-		return malformed(decoding), outcomeRefused
-	case request.Object == nil:
-		return malformed(errNoPod), outcomeRefused
-	}
-	if err := request.Object.Validate(); err != nil {
-		return malformed(err), outcomeRefused
-	}
-	return h.decide.admit(ctx, request)
-}
-
 // fail answers with a Status, whose message API servers pass on.
-func (h *handler) fail(w http.ResponseWriter, failed outcome, problem *metav1.Status) {
-	h.decisions[failed].Inc()
-	if problem.Code == http.StatusMethodNotAllowed {
+func (h *handler) fail(w http.ResponseWriter, failed *problem) {
+	h.decisions[failed.outcome].Inc()
+	if failed.status.Code == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	text, err := json.Marshal(problem)
+	text, err := json.Marshal(failed.status)
 	if err != nil {
 		text = nil // the code says it, too
 	}
-	write(w, int(problem.Code), text)
+	write(w, int(failed.status.Code), text)
 }
 
 // write sends a response in one piece.

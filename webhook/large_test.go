@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -72,46 +73,60 @@ func (d *delayedReader) Read(p []byte) (int, error) {
 	return d.Reader.Read(p)
 }
 
-// A client that announces a large review and sends nothing does not keep the room
-// of others.
-func TestLargeReviewThatDoesNotCome(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
-		listener := &pipes{connections: make(chan net.Conn)}
-		server := &http.Server{Handler: f.handlers[webhook.PathAnnotated]}
-		served := make(chan error)
-		go func() { served <- server.Serve(listener) }()
-		var readers []*bufio.Reader
-		for range 3 {
-			client, connection := net.Pipe()
-			defer client.Close()
-			listener.connections <- connection
-			if _, err := fmt.Fprintf(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", 1<<20); err != nil {
-				t.Fatal(err)
-			}
-			readers = append(readers, bufio.NewReader(client))
-		}
-		begin := time.Now()
-		for _, reader := range readers {
-			response, err := http.ReadResponse(reader, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if response.StatusCode != http.StatusBadRequest {
-				t.Errorf("answer: %s", response.Status)
-			}
-		}
-		if took := time.Since(begin); took != 10*time.Second { // two, and then the third
-			t.Errorf("took %v", took)
-		}
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-			t.Error(err)
-		}
-		pass(time.Second) // net/http lingers a moment on connections that it closes
-	})
+// Clients that announce reviews and send nothing do not keep the room of others:
+// neither the few with large ones nor the many with small ones. Nobody waits for
+// room longer than an API server waits for the answer.
+func TestReviewsThatDoNotCome(t *testing.T) {
+	for name, test := range map[string]struct{ clients, length int }{
+		"large": {clients: 3, length: 1 << 20},
+		"small": {clients: 100, length: 200 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				f.know(project("team-a", ""), generic("team-a", "openai", ""))
+				listener := &pipes{connections: make(chan net.Conn)}
+				server := &http.Server{Handler: f.handlers[webhook.PathAnnotated]}
+				served := make(chan error)
+				go func() { served <- server.Serve(listener) }()
+				var readers []*bufio.Reader
+				for range test.clients {
+					client, connection := net.Pipe()
+					defer client.Close()
+					listener.connections <- connection
+					if _, err := fmt.Fprintf(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", test.length); err != nil {
+						t.Fatal(err)
+					}
+					readers = append(readers, bufio.NewReader(client))
+				}
+				synctest.Wait()
+				begin := time.Now()
+				for _, reader := range readers {
+					response, err := http.ReadResponse(reader, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					// Room that is given back at the last moment may still be found.
+					if code := response.StatusCode; code != http.StatusBadRequest && code != http.StatusServiceUnavailable {
+						t.Errorf("answer: %s", response.Status)
+					}
+				}
+				if took := time.Since(begin); took != 5*time.Second {
+					t.Errorf("took %v", took)
+				}
+				if answer := f.admit("team-a", naming("openai")+strings.Repeat(" ", test.length)); answer.response == nil || !answer.response.Allowed {
+					t.Errorf("who comes later is told: %d %s", answer.code, answer.body)
+				}
+				if err := server.Close(); err != nil {
+					t.Error(err)
+				}
+				if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+					t.Error(err)
+				}
+				pass(time.Second) // net/http lingers a moment on connections that it closes
+			})
+		})
+	}
 }
 
 // pipes is a listener without a network.

@@ -25,8 +25,10 @@ import (
 	"github.com/credence-dev/credence/feed"
 )
 
-// Limits of live reads. They are for what was created a moment ago; a flood of
-// misspelt names must not become a flood on the API server.
+// Limits of live reads. They are for what was created a moment ago. A flood of
+// misspelt names must not become a flood on the API server: what was not there is
+// remembered, but each name may be another, so reads are limited to so many at once
+// and to so many a second (pace.go).
 const (
 	liveTimeout    = time.Second
 	liveAbsentKept = 2 * time.Second
@@ -44,6 +46,7 @@ type liveReader struct {
 
 	flights singleflight.Group
 	slots   *semaphore.Weighted
+	pace    *pace
 	absent  *utilcache.LRUExpireCache // of question
 }
 
@@ -61,17 +64,18 @@ func newLiveReader(options Options, metrics *metrics) *liveReader {
 	return &liveReader{
 		known: options.Catalog, reader: options.Live, metrics: metrics, log: options.Log, clock: options.Clock,
 		slots:  semaphore.NewWeighted(liveAtOnce),
+		pace:   newPace(options.Clock),
 		absent: utilcache.NewLRUExpireCacheWithClock(liveAbsentMax, options.Clock),
 	}
 }
 
 // place reads what a namespace is, nil if it is no project.
-func (l *liveReader) place(ctx context.Context, until time.Time, namespace string) (*credential.Place, error) {
+func (l *liveReader) place(v *visit, namespace string) (*credential.Place, error) {
 	asked := question{namespace: namespace}
 	if _, absent := l.absent.Get(asked); absent {
 		return nil, nil
 	}
-	object, err := l.get(ctx, until, types.NamespacedName{Name: namespace}, feed.Namespace())
+	object, err := l.get(v, types.NamespacedName{Name: namespace}, feed.Namespace())
 	if err != nil {
 		return nil, err
 	}
@@ -86,13 +90,13 @@ func (l *liveReader) place(ctx context.Context, until time.Time, namespace strin
 
 // visible reads the credential that a name means in a project, nil if there is
 // none: the narrowest of those that cover the project.
-func (l *liveReader) visible(ctx context.Context, until time.Time, project credential.Place, name string) (*catalog.Entry, error) {
+func (l *liveReader) visible(v *visit, project credential.Place, name string) (*catalog.Entry, error) {
 	asked := question{namespace: project.Namespace, name: name}
 	if _, absent := l.absent.Get(asked); absent {
 		return nil, nil
 	}
 	for _, namespace := range append([]string{project.Namespace}, l.known.Homes(project)...) {
-		object, err := l.get(ctx, until, types.NamespacedName{Namespace: namespace, Name: name}, &v1alpha1.Credential{})
+		object, err := l.get(v, types.NamespacedName{Namespace: namespace, Name: name}, &v1alpha1.Credential{})
 		if err != nil {
 			return nil, err
 		}
@@ -113,16 +117,20 @@ func (l *liveReader) visible(ctx context.Context, until time.Time, project crede
 
 // get reads one object, once for all who ask at the same time: they share it, and
 // must not change it. It is nil if there is none.
-func (l *liveReader) get(ctx context.Context, until time.Time, key types.NamespacedName, empty client.Object) (client.Object, error) {
-	if l.clock.Now().After(until) {
+func (l *liveReader) get(v *visit, key types.NamespacedName, empty client.Object) (client.Object, error) {
+	if l.clock.Now().After(v.until) {
 		return nil, errors.New("too late to begin reading")
+	}
+	if !v.mayWait() {
+		l.metrics.liveRead("busy")
+		return nil, errBusy
 	}
 	// The read outlives the request that began it: others wait for it too.
 	flight := fmt.Sprintf("%T %s %s", empty, empty.GetObjectKind().GroupVersionKind(), key)
-	result := l.flights.DoChan(flight, func() (any, error) { return l.read(context.WithoutCancel(ctx), key, empty) })
+	result := l.flights.DoChan(flight, func() (any, error) { return l.read(context.WithoutCancel(v.ctx), v.namespace, key, empty) })
 	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	case <-v.ctx.Done():
+		return nil, v.ctx.Err()
 	case r := <-result:
 		if r.Err != nil || r.Val == nil {
 			return nil, r.Err
@@ -131,9 +139,9 @@ func (l *liveReader) get(ctx context.Context, until time.Time, key types.Namespa
 	}
 }
 
-// read makes the API call. A panic is an error here: it would be in a goroutine
-// of its own, and end the process.
-func (l *liveReader) read(ctx context.Context, key types.NamespacedName, into client.Object) (found any, err error) {
+// read makes the API call, on behalf of a namespace. A panic is an error here: it
+// would be in a goroutine of its own, and end the process.
+func (l *liveReader) read(ctx context.Context, asking string, key types.NamespacedName, into client.Object) (found any, err error) {
 	outcome := "error"
 	defer func() {
 		if r := recover(); r != nil {
@@ -144,6 +152,10 @@ func (l *liveReader) read(ctx context.Context, key types.NamespacedName, into cl
 		}
 		l.metrics.liveRead(outcome)
 	}()
+	if !l.pace.allows(asking) {
+		outcome = "busy"
+		return nil, errBusy
+	}
 	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 	defer cancel()
 	if err := l.slots.Acquire(ctx, 1); err != nil {
@@ -162,7 +174,7 @@ func (l *liveReader) read(ctx context.Context, key types.NamespacedName, into cl
 	return into, nil
 }
 
-var errBusy = errors.New("too many live reads are under way")
+var errBusy = errors.New("too many live reads are under way, or were just now")
 
 // cause says why a read failed, without what was read: its name comes from a pod.
 func cause(err error) string {

@@ -18,32 +18,38 @@ const maxLogged = 300
 // logDecision writes one line. Names only: neither the pod, nor what its annotations
 // say, nor a patch is ever logged. The message of a refusal repeats what somebody
 // wrote, which might have been a secret.
-func (h *handler) logDecision(request *request, response *response, result outcome) {
+func (h *handler) logDecision(asked inquiry, response *response, result outcome) {
 	switch {
+	case response.refusal != nil && response.field != "":
+		h.log.Info("refused", h.fields(asked, "outcome", string(result), "field", response.field)...)
 	case response.refusal != nil:
-		h.log.Info("refused", h.fields(request, "outcome", string(result), "annotation", shortened(response.annotation))...)
+		h.log.Info("refused", h.fields(asked, "outcome", string(result), "annotation", shortened(response.annotation))...)
 	case result == outcomeInjected:
-		h.log.Info("injected", h.fields(request, "credential", response.credentials())...)
+		h.log.Info("injected", h.fields(asked, "credential", response.credentials())...)
+	case result == outcomeStamped:
+		h.log.Info("stamped", h.fields(asked)...)
 	case result == outcomeUnchanged:
 		if log := h.log.V(1); log.Enabled() {
-			log.Info("admitted unchanged", h.fields(request)...)
+			log.Info("admitted unchanged", h.fields(asked)...)
 		}
 	default:
-		h.log.Info("admitted unchanged", h.fields(request, "outcome", string(result))...)
+		h.log.Info("admitted unchanged", h.fields(asked, "outcome", string(result))...)
 	}
 }
 
 // logPanic tells where it happened.
-func (h *handler) logPanic(request *request, err error) {
-	h.log.Error(err, "panic while deciding", h.fields(request, "stack", string(debug.Stack()))...)
+func (h *handler) logPanic(asked inquiry, err error) {
+	h.log.Error(err, "panic while deciding", h.fields(asked, "stack", string(debug.Stack()))...)
 }
 
-func (h *handler) fields(request *request, more ...any) []any {
-	if request == nil {
+func (h *handler) fields(asked inquiry, more ...any) []any {
+	if asked == nil {
 		return append(more, "entry", h.entry)
 	}
+	request := asked.header()
+	key, name := asked.subject()
 	return append(more, "entry", h.entry, "namespace", shortened(request.Namespace),
-		"workload", shortened(request.Object.WorkloadName()), "requestID", shortened(request.UID))
+		key, shortened(name), "requestID", shortened(request.UID))
 }
 
 // shortened cuts what is longer than a name.

@@ -11,6 +11,7 @@ type outcome string
 
 const (
 	outcomeInjected  outcome = "injected"
+	outcomeStamped   outcome = "stamped"
 	outcomeUnchanged outcome = "unchanged"
 	outcomeRefused   outcome = "refused"
 	// outcomeNotReady: something could not be known or used yet, and trying again
@@ -21,7 +22,7 @@ const (
 	outcomePanic outcome = "panic"
 )
 
-var outcomes = []outcome{outcomeInjected, outcomeUnchanged, outcomeRefused, outcomeNotReady, outcomeError, outcomePanic}
+var outcomes = []outcome{outcomeInjected, outcomeStamped, outcomeUnchanged, outcomeRefused, outcomeNotReady, outcomeError, outcomePanic}
 
 // metrics are the counters of the webhook process. Their labels are bounded.
 // Durations are those of controller-runtime's webhook server.

@@ -3,7 +3,6 @@
 package webhook
 
 import (
-	"context"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,13 +29,15 @@ type ownerReader struct {
 }
 
 // since returns when the pod's top-level owner was created, and false for a pod
-// that nothing controls. An owner reference is not believed: who writes one to an
-// object that does not exist controls the pod himself.
+// that nothing controls. A reference to a built-in kind is not believed: who writes
+// one to an object that does not exist controls the pod himself.
 //
 // An owner that cannot be read, because its kind is not built in or the API server
 // does not answer, counts as old, whatever is known of the objects in between: a
-// pod that is replaced must not be kept from running.
-func (o *ownerReader) since(ctx context.Context, until time.Time, namespace string, metadata *pod.Metadata) (time.Time, bool) {
+// pod that is replaced must not be kept from running. That is a limit: whoever may
+// create pods can still use a credential that is being deleted, by a reference to a
+// kind that is not built in. To delete it keeps him out only once it is gone.
+func (o *ownerReader) since(v *visit, metadata *pod.Metadata) (time.Time, bool) {
 	reference, ok := metadata.Controller()
 	if !ok {
 		return time.Time{}, false
@@ -46,8 +47,8 @@ func (o *ownerReader) since(ctx context.Context, until time.Time, namespace stri
 		if !builtInOwners[reference.APIVersion+"/"+reference.Kind] {
 			return time.Time{}, true
 		}
-		key := types.NamespacedName{Namespace: namespace, Name: reference.Name}
-		owner, err := o.live.get(ctx, until, key, &metav1.PartialObjectMetadata{
+		key := types.NamespacedName{Namespace: v.namespace, Name: reference.Name}
+		owner, err := o.live.get(v, key, &metav1.PartialObjectMetadata{
 			TypeMeta: metav1.TypeMeta{APIVersion: reference.APIVersion, Kind: reference.Kind},
 		})
 		if err != nil {

@@ -5,21 +5,22 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/utils/clock"
 
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/pod"
 )
 
 // Where the creation of pods is reviewed. Both entries decide alike, for what a pod
 // asks for is seen from the pod; they differ in what the API server does when nobody
-// answers. An entry for anything else (a kind of ours, workloads, deletions) would be a
-// file of its own beside this one, with its path and its admitter, which would then say
-// in place of handler.answer what a review must be of.
+// answers.
 const (
 	// PathAnnotated is for pods that ask for credentials. Its entry fails closed:
 	// such a pod never runs without them.
@@ -47,12 +48,54 @@ type pods struct {
 	clock  clock.Clock
 }
 
+// podRequest is the part of a request about a pod that we read.
+type podRequest struct {
+	request
+	Object *pod.Pod `json:"object"`
+}
+
+// podInquiry asks what a pod gets.
+type podInquiry struct {
+	*podRequest
+	*pods
+	fault *pod.Error // of the pod, which cannot be decoded
+}
+
+func (p *pods) read(review []byte) (inquiry, error) {
+	request, fault, err := decodeReview[podRequest](review, "pod")
+	if err != nil {
+		return nil, err
+	}
+	return podInquiry{request, p, fault}, nil
+}
+
+func (q podInquiry) subject() (key, name string) { return "workload", q.Object.WorkloadName() }
+
+func (q podInquiry) decide(ctx context.Context) (response, outcome) {
+	switch {
+	case q.Resource != resource{Resource: "pods"} || q.SubResource != "" || q.Operation != string(admissionv1.Create):
+		// Such reviews come only by a configuration that is not ours. To refuse them could
+		// keep pods from being bound to a node, or from losing their finalizers.
+		return response{warnings: []string{fmt.Sprintf("credence is asked about %s of %q, but injects only at CREATE of pods; correct the webhook configuration",
+			shortened(q.Operation), shortened(q.what()))}}, outcomeError
+	case q.fault != nil:
+		return malformed(q.fault), outcomeRefused
+	case q.Object == nil:
+		return malformed(errNoPod), outcomeRefused
+	}
+	if err := q.Object.Validate(); err != nil {
+		return malformed(err), outcomeRefused
+	}
+	return q.admit(ctx, q.podRequest)
+}
+
+var errNoPod = errors.New("not a pod: the review has no object")
+
 // admit injects, waiting a moment for what was created a moment ago.
-func (p *pods) admit(ctx context.Context, request *request) (response, outcome) {
-	view := &view{Catalog: p.known, live: p.live, ctx: ctx, until: p.clock.Now().Add(patience)}
-	since := sync.OnceValues(func() (time.Time, bool) {
-		return p.owners.since(ctx, view.until, request.Namespace, &request.Object.Metadata)
-	})
+func (p *pods) admit(ctx context.Context, request *podRequest) (response, outcome) {
+	visit := &visit{ctx: ctx, until: p.clock.Now().Add(patience), namespace: request.Namespace, claim: request.claim}
+	view := &view{Catalog: p.known, live: p.live, visit: visit}
+	since := sync.OnceValues(func() (time.Time, bool) { return p.owners.since(visit, &request.Object.Metadata) })
 	for {
 		changed := p.known.Changed() // before the decision, so that no change is missed
 		result, err := injector.Inject(view, injector.Request{
@@ -70,15 +113,27 @@ func (p *pods) admit(ctx context.Context, request *request) (response, outcome) 
 			return tryAgain(&injector.Refusal{Annotation: refusal.Annotation, Problem: view.unknown + ", try again"}), outcomeNotReady
 		case refusal.Kind != injector.NotReady:
 			return forbidden(refusal), outcomeRefused
-		case !p.wait(ctx, changed, view.until):
+		case !visit.mayWait() || !p.wait(visit, changed):
 			return tryAgain(refusal), outcomeNotReady
 		}
 	}
 }
 
+// visit is one request that may have to wait.
+type visit struct {
+	ctx       context.Context // the request's, as long as which the visit lasts
+	until     time.Time       // nothing that takes time begins later
+	namespace string
+	claim     *claim
+}
+
+// mayWait says whether there is room to wait in. If many wait already, the request
+// is answered at once: trying again costs a client more than it costs us memory.
+func (v *visit) mayWait() bool { return v.claim.park(v.namespace) }
+
 // wait waits for a change of the catalog and says whether there was one in time.
-func (p *pods) wait(ctx context.Context, changed <-chan struct{}, until time.Time) bool {
-	deadline := p.clock.NewTimer(until.Sub(p.clock.Now()))
+func (p *pods) wait(v *visit, changed <-chan struct{}) bool {
+	deadline := p.clock.NewTimer(v.until.Sub(p.clock.Now()))
 	defer deadline.Stop()
 	apart := p.clock.NewTimer(decisionsApart)
 	defer apart.Stop()
@@ -86,7 +141,7 @@ func (p *pods) wait(ctx context.Context, changed <-chan struct{}, until time.Tim
 	case <-changed:
 	case <-deadline.C():
 		return false
-	case <-ctx.Done():
+	case <-v.ctx.Done():
 		return false
 	}
 	select {
@@ -94,7 +149,7 @@ func (p *pods) wait(ctx context.Context, changed <-chan struct{}, until time.Tim
 		return true
 	case <-deadline.C():
 		return false
-	case <-ctx.Done():
+	case <-v.ctx.Done():
 		return false
 	}
 }

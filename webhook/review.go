@@ -21,33 +21,32 @@ import (
 	"github.com/credence-dev/credence/injector/pod"
 )
 
-// review is the part of an AdmissionReview that we read. The pod is decoded in
-// the same pass: most of what a mutating webhook costs is decoding, and
-// controller-runtime's handler decodes the review twice and the pod not at all.
-type review struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Request    *request `json:"request"`
+// review is the part of an AdmissionReview that we read, with the part of its
+// request that an entry needs. The object is decoded in the same pass: most of what
+// a mutating webhook costs is decoding, and controller-runtime's handler decodes
+// the review twice and the object not at all.
+type review[R any] struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Request    *R     `json:"request"`
 }
 
-// request is the part of an AdmissionRequest that we read.
+// request is the part of an AdmissionRequest that every entry reads.
 type request struct {
 	UID         string   `json:"uid"`
 	Resource    resource `json:"resource"`
 	SubResource string   `json:"subResource"`
 	Operation   string   `json:"operation"`
 	Namespace   string   `json:"namespace"`
-	Object      *pod.Pod `json:"object"`
+
+	claim *claim // what it holds of the rooms
 }
+
+func (r *request) header() *request { return r }
 
 type resource struct {
 	Group    string `json:"group"`
 	Resource string `json:"resource"`
-}
-
-// isPodCreation says whether the request is what our entries are for.
-func (r *request) isPodCreation() bool {
-	return r.Resource == resource{Resource: "pods"} && r.SubResource == "" && r.Operation == string(admissionv1.Create)
 }
 
 // what names the resource.
@@ -62,33 +61,33 @@ func (r *request) what() string {
 	return name
 }
 
-var (
-	// errNoReview is the answer to a body that is no AdmissionReview.
-	errNoReview = errors.New("the body is not an AdmissionReview of admission.k8s.io/v1 with a request")
-	errNoPod    = errors.New("not a pod: the review has no object")
-)
+// errNoReview is the answer to a body that is no AdmissionReview.
+var errNoReview = errors.New("the body is not an AdmissionReview of admission.k8s.io/v1 with a request")
 
-// objectPointer is where the pod stands in a review.
+// objectPointer is where the object stands in a review.
 const objectPointer = "/request/object"
 
-// decodeReview reads a review. If the error is about the object alone, the request
-// is returned with it, so that it can be answered. Names of members are not
+// decodeReview reads a review of an object of a kind. A fault of the object alone is
+// returned beside the request, so that it can be answered. Names of members are not
 // checked for standing twice: the API server writes no such object, and objects
 // from elsewhere do not come this way.
-func decodeReview(body []byte) (*request, error) {
-	var review review
-	err := json.Unmarshal(body, &review, jsontext.AllowDuplicateNames(true))
+func decodeReview[R any, P interface {
+	*R
+	header() *request
+}](body []byte, kind string) (read P, fault *pod.Error, err error) {
+	var review review[R]
+	err = json.Unmarshal(body, &review, jsontext.AllowDuplicateNames(true))
 	if review.Kind != "AdmissionReview" || review.APIVersion != admissionv1.SchemeGroupVersion.String() ||
-		review.Request == nil || review.Request.UID == "" {
-		return nil, errNoReview
+		review.Request == nil || P(review.Request).header().UID == "" {
+		return nil, nil, errNoReview
 	}
 	if err == nil {
-		return review.Request, nil
+		return review.Request, nil, nil
 	}
 	if !isAboutObject(err) {
-		return nil, fmt.Errorf("the AdmissionReview is malformed: %w", pod.Explain(err))
+		return nil, nil, fmt.Errorf("the AdmissionReview is malformed: %w", pod.Explain(err))
 	}
-	return review.Request, pod.Explain(err).NotA("pod")
+	return review.Request, pod.Explain(err).NotA(kind), nil
 }
 
 // isAboutObject says whether an error is about the object of a review, and makes
@@ -116,9 +115,9 @@ type response struct {
 	operations []jsonpatch.Operation
 	// refusal says why not; nil admits.
 	refusal *metav1.Status
-	// annotation is the one that is at fault, if it is one.
-	annotation string
-	warnings   []string
+	// annotation or field is what is at fault, if it is one.
+	annotation, field string
+	warnings          []string
 	// audit has one entry for each credential.
 	audit map[string]string
 }
@@ -131,7 +130,7 @@ func failure(code int32, reason metav1.StatusReason, message string) *metav1.Sta
 	}
 }
 
-// malformed refuses what is no pod.
+// malformed refuses what is no object of its kind.
 func malformed(err error) response {
 	response := response{refusal: failure(http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())}
 	var fault *pod.Error

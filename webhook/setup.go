@@ -45,11 +45,21 @@ func Register(server Registrar, options Options, wrap func(http.Handler) http.Ha
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	live := newLiveReader(options, metrics)
-	decide := &pods{known: options.Catalog, live: live, owners: &ownerReader{live: live}, clock: options.Clock}
-	large := make(chan struct{}, largeAtOnce)
-	for path, entry := range map[string]string{PathAnnotated: "inject", PathPullSecrets: "pull-secrets"} {
+	pods := &pods{known: options.Catalog, live: live, owners: &ownerReader{live: live}, clock: options.Clock}
+	kinds := ownKinds(options.Catalog)
+	names := &names{kinds: kinds, live: live, clock: options.Clock}
+	rooms := newRooms()
+	for path, served := range map[string]struct {
+		entry string
+		read  func(review []byte) (inquiry, error)
+	}{
+		PathAnnotated:   {"inject", pods.read},
+		PathPullSecrets: {"pull-secrets", pods.read},
+		PathStamp:       {"stamp", kinds.stamp},
+		PathNames:       {"names", names.read},
+	} {
 		server.Register(path, wrap(&handler{
-			entry: entry, decide: decide, decisions: metrics.of(entry), large: large, log: options.Log,
+			entry: served.entry, read: served.read, decisions: metrics.of(served.entry), rooms: rooms, log: options.Log,
 		}))
 	}
 	return nil

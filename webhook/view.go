@@ -3,9 +3,7 @@
 package webhook
 
 import (
-	"context"
 	"fmt"
-	"time"
 
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
@@ -20,10 +18,8 @@ import (
 // of one.
 type view struct {
 	*catalog.Catalog
-	live *liveReader
-	// ctx is that of the request, as long as which the view lives.
-	ctx   context.Context
-	until time.Time // no read begins later
+	live  *liveReader
+	visit *visit
 
 	place   *credential.Place
 	entries []*catalog.Entry
@@ -40,7 +36,7 @@ func (v *view) Place(namespace string) (credential.Place, bool) {
 		return place, known
 	}
 	if v.place == nil {
-		live, err := v.live.place(v.ctx, v.until, namespace)
+		live, err := v.live.place(v.visit, namespace)
 		if err != nil {
 			v.unknown = fmt.Sprintf("whether namespace %s is a project could not be looked up just now", namespace)
 		}
@@ -63,7 +59,7 @@ func (v *view) Lookup(project credential.Place, name string) (*catalog.Entry, bo
 			return entry, true
 		}
 	}
-	entry, err := v.live.visible(v.ctx, v.until, project, name)
+	entry, err := v.live.visible(v.visit, project, name)
 	if err != nil {
 		v.unknown = fmt.Sprintf("credential %q could not be looked up just now", name)
 	}

@@ -4,28 +4,38 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/credence-dev/credence/certs"
 	"github.com/credence-dev/credence/controller"
+	"github.com/credence-dev/credence/controller/restart"
+	"github.com/credence-dev/credence/usage"
 )
-
-// electionID is the name of the controller's Lease, in the install namespace.
-const electionID = "credence-controller"
 
 // controllerFlags are the flags of the controller process.
 type controllerFlags struct {
 	propagationDelay time.Duration
+	releaseStrays    bool
+	restartWorkloads bool
 }
 
 func (f *controllerFlags) add(command *cobra.Command) {
 	command.Flags().DurationVar(&f.propagationDelay, "ca-propagation-delay", certs.DefaultPropagationDelay,
 		"how long a new CA is published before it signs: the time that every API server is given to notice")
+	command.Flags().BoolVar(&f.releaseStrays, "release-strays", false,
+		"remove copies that have no Credential any more, however many they are, and also while the resource Credential is missing or being deleted")
+	command.Flags().BoolVar(&f.restartWorkloads, "restart-workloads", false,
+		"restart the workloads that read changed values through environment variables, for credentials with rotation.restart")
 }
 
 // newControllerCommand makes "credence controller": propagation, status and
@@ -51,10 +61,12 @@ func runController(ctx context.Context, p *process, flags *controllerFlags) erro
 	if err != nil {
 		return err
 	}
+	progress := controller.NewProgress(clock.RealClock{})
+	config.Wrap(progress.Transport)
 	options := p.managerOptions(log)
 	options.Cache = controller.CacheOptions()
 	options.LeaderElection = true
-	options.LeaderElectionID = electionID
+	options.LeaderElectionID = controller.LeaseName
 	options.LeaderElectionNamespace = p.layout.InstallNamespace
 	options.LeaderElectionReleaseOnCancel = true // the process ends when the manager does
 	mgr, err := ctrl.NewManager(config, options)
@@ -65,7 +77,14 @@ func runController(ctx context.Context, p *process, flags *controllerFlags) erro
 	if err != nil {
 		return err
 	}
-	if err := controller.Setup(ctx, mgr, controller.Options{Catalog: known, Feed: following}); err != nil {
+	index, err := followUsage(mgr)
+	if err != nil {
+		return err
+	}
+	if err := controller.Setup(ctx, mgr, controller.Options{
+		Catalog: known, Feed: following, Usage: index, ReleaseStrays: flags.releaseStrays,
+		Restart: restart.Settings{Enabled: flags.restartWorkloads}, Progress: progress,
+	}); err != nil {
 		return err
 	}
 	rotator := &certs.Rotator{
@@ -75,8 +94,36 @@ func runController(ctx context.Context, p *process, flags *controllerFlags) erro
 	if err := certs.Setup(mgr, clientset, rotator, &certs.Publisher{}); err != nil {
 		return err
 	}
-	if err := addChecks(mgr, following, map[string]healthz.Checker{}); err != nil {
+	if err := addChecks(mgr, following, map[string]healthz.Checker{"usage": complete(index)}); err != nil {
+		return err
+	}
+	if err := mgr.AddHealthzCheck("progress", progress.Check); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+// followUsage gives a manager an index of who uses what. It follows the cluster on
+// standbys too, so that a new leader knows at once.
+func followUsage(mgr manager.Manager) (*usage.Index, error) {
+	index := usage.NewIndex()
+	follower, err := usage.Follow(mgr.GetConfig(), index, usage.Options{
+		Log:        mgr.GetLogger().WithName("usage"),
+		Registerer: metrics.Registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return index, mgr.Add(follower)
+}
+
+// complete is the readiness of an index: a standby that does not know yet who uses
+// what is no stand-in for the one that does.
+func complete(index *usage.Index) healthz.Checker {
+	return func(*http.Request) error {
+		if !index.Synced() {
+			return errors.New("who uses what is not known yet")
+		}
+		return nil
+	}
 }

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/credence-dev/credence/injector/golden"
 )
@@ -28,6 +30,7 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
+	ctrl.SetLogger(logr.Discard()) // what starts an API server for tests logs there
 	os.Exit(m.Run())
 }
 

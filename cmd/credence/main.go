@@ -23,8 +23,13 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newInjectCommand(), newWebhookCommand(), newControllerCommand(), newAllCommand())
-	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+	root.AddCommand(newInjectCommand())
+	for _, process := range []*cobra.Command{newWebhookCommand(), newControllerCommand(), newAllCommand()} {
+		// A process stops in order when it is asked to. Ctrl-C ends everything else at once.
+		process.PreRun = func(cmd *cobra.Command, _ []string) { cmd.SetContext(ctrl.SetupSignalHandler()) }
+		root.AddCommand(process)
+	}
+	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		os.Exit(1)
 	}

@@ -6,10 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"os"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -19,9 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -62,27 +57,10 @@ func newProcess() *process { return &process{layout: credential.DefaultLayout()}
 func (p *process) addFlags(command *cobra.Command) {
 	flags := command.Flags()
 	addLayoutFlags(flags, &p.layout)
-	flags.StringVar(&p.clusterName, "cluster-name", "kubernetes", "the name of the cluster that people are shown")
+	flags.StringVar(&p.clusterName, "cluster-name", "kubernetes", "the name of the cluster; nothing shows it yet, the API and the tables that are planned will")
 	flags.StringVar(&p.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&p.metricsAddress, "metrics-bind-address", ":8080", "the address of the metrics; 0 serves none")
 	flags.StringVar(&p.healthAddress, "health-bind-address", ":8081", "the address of /healthz and /readyz; 0 serves none")
-}
-
-// setLogger is done once, also where several processes run in one.
-var setLogger sync.Once
-
-// setupLogging sends the logs of every library to standard error, as JSON.
-func (p *process) setupLogging() (logr.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(p.logLevel)); err != nil {
-		return logr.Logger{}, fmt.Errorf("log level %q is unknown; it is debug, info, warn or error", p.logLevel)
-	}
-	log := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	setLogger.Do(func() {
-		ctrl.SetLogger(log)
-		klog.SetLogger(log)
-	})
-	return log, nil
 }
 
 // config returns the client configuration for a service account's process.
@@ -131,7 +109,7 @@ func (p *process) managerOptions(log logr.Logger) ctrl.Options {
 	return ctrl.Options{
 		Scheme:                  scheme(),
 		Logger:                  log,
-		Cache:                   cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:                   feed.CacheOptions(),
 		Metrics:                 metricsserver.Options{BindAddress: p.metricsAddress},
 		HealthProbeBindAddress:  p.healthAddress,
 		GracefulShutdownTimeout: &grace,

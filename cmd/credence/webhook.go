@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -28,6 +29,7 @@ type webhookFlags struct {
 	address string
 	names   []string
 	drain   time.Duration
+	clients serving.Clients
 }
 
 func (f *webhookFlags) add(command *cobra.Command) {
@@ -35,6 +37,10 @@ func (f *webhookFlags) add(command *cobra.Command) {
 	flags.StringVar(&f.address, "bind-address", ":9443", "the address that admission reviews are served at")
 	flags.StringSliceVar(&f.names, "cert-dns-names", nil, "the names that API servers reach the webhook by; the default is that of its Service")
 	flags.DurationVar(&f.drain, "drain", 15*time.Second, "how long to go on serving, asking clients to close their connections, before stopping")
+	flags.StringVar(&f.clients.CAFile, "client-ca-file", "",
+		"a file with the CA of the client certificates that API servers show, in PEM; without it everybody who reaches the address is answered")
+	flags.StringSliceVar(&f.clients.Names, "client-names", nil,
+		"the common names or DNS names of the client certificates that are admitted; the default is all that the CA has signed")
 }
 
 // newWebhookCommand makes "credence webhook": admission of pods.
@@ -72,7 +78,7 @@ func runWebhook(stop context.Context, p *process, flags *webhookFlags) error {
 	}, names...)
 
 	options := p.managerOptions(log)
-	if options.WebhookServer, err = webhookServer(flags.address, certificate); err != nil {
+	if options.WebhookServer, err = webhookServer(flags, certificate); err != nil {
 		return err
 	}
 	mgr, err := ctrl.NewManager(config, options)
@@ -93,29 +99,34 @@ func runWebhook(stop context.Context, p *process, flags *webhookFlags) error {
 	if err := certs.RegisterMetrics(metrics.Registry, "webhook", certificate); err != nil {
 		return err
 	}
-	if err := mgr.Add(certificate); err != nil {
-		return err
-	}
 	err = addChecks(mgr, following, map[string]healthz.Checker{
-		"certificate": certificate.Check, "serving": server.StartedChecker(), "not-stopping": drain.Ready,
+		"certificate": certificate.Check, "serving": serving.Once(server.StartedChecker()), "not-stopping": drain.Ready,
 	})
 	if err != nil {
 		return err
 	}
-	return mgr.Start(ctx)
+	// The manager would start the certificate behind the caches. Who comes before they
+	// are complete is to be told so.
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return certificate.Start(ctx) })
+	group.Go(func() error { return mgr.Start(ctx) })
+	return group.Wait()
 }
 
 // webhookServer is controller-runtime's server with our certificates. API servers
 // speak HTTP/1.1 to webhooks; with HTTP/2, one connection would carry every
 // request and die with one replica.
-func webhookServer(address string, certificate *certs.Source) (ctrlwebhook.Server, error) {
-	host, portText, err := net.SplitHostPort(address)
+func webhookServer(flags *webhookFlags, certificate *certs.Source) (ctrlwebhook.Server, error) {
+	host, portText, err := net.SplitHostPort(flags.address)
 	if err != nil {
-		return nil, fmt.Errorf("bind address %q: %w", address, err)
+		return nil, fmt.Errorf("bind address %q: %w", flags.address, err)
 	}
 	port, err := strconv.Atoi(portText)
 	if err != nil {
-		return nil, fmt.Errorf("bind address %q: the port must be a number", address)
+		return nil, fmt.Errorf("bind address %q: the port must be a number", flags.address)
+	}
+	if err := flags.clients.Configure(&tls.Config{}); err != nil { // fails now rather than when it serves
+		return nil, err
 	}
 	return ctrlwebhook.NewServer(ctrlwebhook.Options{
 		Host: host, Port: port,
@@ -123,6 +134,7 @@ func webhookServer(address string, certificate *certs.Source) (ctrlwebhook.Serve
 			c.GetCertificate = certificate.GetCertificate
 			c.NextProtos = []string{"http/1.1"}
 			c.MinVersion = tls.VersionTLS12
+			_ = flags.clients.Configure(c) // it did not fail above; if it does now, nobody may connect
 		}},
 	}), nil
 }

@@ -112,15 +112,15 @@ func plainClient(b *testing.B) client.Client {
 
 // benchmarkPod is the 6 KiB pod of the injector's benchmarks, without what an API
 // server adds.
-func benchmarkPod(b *testing.B) *corev1.Pod {
-	b.Helper()
+func benchmarkPod(tb testing.TB) *corev1.Pod {
+	tb.Helper()
 	text, err := os.ReadFile("../../injector/testdata/benchmark/pod.json")
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	pod := &corev1.Pod{}
 	if err := json.Unmarshal(text, pod); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	pod.ObjectMeta = metav1.ObjectMeta{Labels: pod.Labels}
 	return pod

@@ -14,6 +14,9 @@ import (
 	"github.com/credence-dev/credence/e2e/local"
 )
 
+// propagationDelay is how long the next CA is published before it signs.
+const propagationDelay = time.Second
+
 // cluster is shared by the tests; each has namespaces of its own.
 var cluster *local.Cluster
 
@@ -33,7 +36,7 @@ func run(m *testing.M) (code int) {
 	if err != nil {
 		return fail(err)
 	}
-	options.Args = []string{"--ca-propagation-delay=1s"}
+	options.Args = []string{"--ca-propagation-delay=" + propagationDelay.String()}
 	if cluster, err = local.Start(ctx, options); err != nil {
 		return fail(err)
 	}

@@ -3,6 +3,7 @@
 package chart_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/credence-dev/credence/e2e/chart"
@@ -33,13 +35,23 @@ var rights = map[string][]string{
 	},
 	"credence-controller": {
 		"cluster: credentials.credence.dev get,list,patch,update,watch",
-		"cluster: credentials/finalizers.credence.dev update",
 		"cluster: credentials/status.credence.dev patch,update",
+		"cluster: cronjobs.batch list,watch",
+		"cluster: customresourcedefinitions.apiextensions.k8s.io/credentials.credence.dev get",
+		"cluster: daemonsets.apps list,watch",
+		"cluster: deployments.apps list,watch",
 		"cluster: events.events.k8s.io create,patch",
+		"cluster: jobs.batch list,watch",
 		"cluster: mutatingwebhookconfigurations.admissionregistration.k8s.io get,list,watch",
 		"cluster: mutatingwebhookconfigurations.admissionregistration.k8s.io/credence patch",
 		"cluster: namespaces. get,list,watch",
+		"cluster: pods. list,watch",
+		"cluster: podtemplates. list,watch",
+		"cluster: replicasets.apps list,watch",
+		"cluster: replicationcontrollers. list,watch",
 		"cluster: secrets. create,delete,get,list,patch,watch",
+		"cluster: serviceaccounts. list,watch",
+		"cluster: statefulsets.apps list,watch",
 		"cluster: validatingwebhookconfigurations.admissionregistration.k8s.io get,list,watch",
 		"cluster: validatingwebhookconfigurations.admissionregistration.k8s.io/credence patch",
 		"install: events. create,patch",
@@ -49,13 +61,35 @@ var rights = map[string][]string{
 	},
 }
 
+// restartRights are what the controller may do besides, where restarts are enabled.
+var restartRights = []string{
+	"cluster: daemonsets.apps get,patch",
+	"cluster: deployments.apps get,patch",
+	"cluster: statefulsets.apps get,patch",
+}
+
 func TestCredenceRights(t *testing.T) {
 	for name, values := range variations {
 		t.Run(name, func(t *testing.T) {
+			rights := maps.Clone(rights)
+			if values == variations["restarts"] {
+				const controller = "credence-controller"
+				rights[controller] = slices.Sorted(slices.Values(slices.Concat(rights[controller], restartRights)))
+			}
 			if diff := cmp.Diff(rights, rightsOf(t, rendered(t, values))); diff != "" {
 				t.Errorf("rights (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The right to restart workloads and the flag that uses it come together.
+func TestCredenceRestarts(t *testing.T) {
+	for values, want := range map[string]bool{"": false, variations["restarts"]: true} {
+		controller := typed[appsv1.Deployment](t, rendered(t, values), "Deployment")["credence-controller"]
+		if got := slices.Contains(controller.Spec.Template.Spec.Containers[0].Args, "--restart-workloads"); got != want {
+			t.Errorf("with %q the controller restarts workloads: %t", values, got)
+		}
 	}
 }
 
@@ -125,9 +159,13 @@ func lines(t *testing.T, where string, rule rbacv1.PolicyRule) []string {
 }
 
 func TestCredenceRulesHaveReasons(t *testing.T) {
-	files, err := filepath.Glob(credence + "/templates/*/rbac.yaml")
-	if err != nil || len(files) != len(rights) {
-		t.Fatalf("found %v, want one file for each process: %v", files, err)
+	var files []string
+	for pattern, want := range map[string]int{"*/rbac.yaml": len(rights), "roles/*.yaml": len(roles)} {
+		found, err := filepath.Glob(credence + "/templates/" + pattern)
+		if err != nil || len(found) != want {
+			t.Fatalf("found %v, want one file for each process and each role: %v", found, err)
+		}
+		files = append(files, found...)
 	}
 	rule := regexp.MustCompile(`^\s*- (apiGroups|nonResourceURLs|resources|verbs|resourceNames):`)
 	reason := regexp.MustCompile(`^\s*# \S`)

@@ -90,6 +90,8 @@ tolerations: [{key: system, operator: Exists}]
 priorityClassName: important
 webhook: {replicas: 5, resources: {}}`,
 	"no definitions": `crds: {enabled: false}`,
+	"roles apart":    `roles: {aggregate: false}`,
+	"restarts":       `rotation: {restarts: true}`,
 	"a dependency":   `global: {anything: true}`,
 }
 
@@ -145,6 +147,7 @@ func find(value any, field string) string {
 func TestCredenceNamesItsNamespace(t *testing.T) {
 	clusterScoped := []string{
 		"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "MutatingWebhookConfiguration", "Namespace",
+		"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
 	}
 	for _, object := range rendered(t, "").Objects {
 		want := installNamespace

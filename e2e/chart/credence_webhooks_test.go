@@ -5,6 +5,7 @@ package chart_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ import (
 
 func ptr[T any](value T) *T { return &value }
 
-// entries are the entries of the one webhook configuration, without their match
+// entries are the entries of the mutating webhook configuration, without their match
 // conditions, as they should be. Other variations than those of clientConfig and
 // project label make no difference.
 func entries(clientConfig func(path string) admissionregistrationv1.WebhookClientConfig, projectLabel string) []admissionregistrationv1.MutatingWebhook {
@@ -57,7 +58,7 @@ func entries(clientConfig func(path string) admissionregistrationv1.WebhookClien
 	pullSecrets.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 		{Key: projectLabel, Operator: metav1.LabelSelectorOpExists}, elsewhere,
 	}}
-	return []admissionregistrationv1.MutatingWebhook{inject, pullSecrets}
+	return []admissionregistrationv1.MutatingWebhook{inject, pullSecrets, stamp(clientConfig)}
 }
 
 func inCluster(path string) admissionregistrationv1.WebhookClientConfig {
@@ -93,7 +94,7 @@ func TestCredenceWebhooks(t *testing.T) {
 	}
 }
 
-// webhooks returns the entries of the one webhook configuration.
+// webhooks returns the entries of the mutating webhook configuration.
 func webhooks(t *testing.T, values string) []admissionregistrationv1.MutatingWebhook {
 	t.Helper()
 	configurations := typed[admissionregistrationv1.MutatingWebhookConfiguration](t, rendered(t, values), "MutatingWebhookConfiguration")
@@ -146,7 +147,7 @@ func TestCredenceMatchConditions(t *testing.T) {
 		"a mirror pod with very many": {many(1001, "example.com/", "kubernetes.io/config.mirror"), nowhere},
 	}
 	for _, kubernetes := range []*version.Version{version.MajorMinor(1, 30), environment.DefaultCompatibilityVersion()} {
-		conditions := compile(t, kubernetes)
+		conditions := compile(t, kubernetes, "pods")
 		for name, test := range cases {
 			t.Run(kubernetes.String()+"/"+name, func(t *testing.T) {
 				for as, pod := range pods(t, test.annotations) {
@@ -169,24 +170,42 @@ func TestCredenceMatchConditions(t *testing.T) {
 	}
 }
 
-// compile compiles the match conditions as the API server does, but as a new
-// expression in a cluster of that version, and with errors that show.
-func compile(t *testing.T, kubernetes *version.Version) map[string]matchconditions.Matcher {
+// compile compiles the match conditions of the entries for a resource as the API
+// server does, but as a new expression in a cluster of that version, and with errors
+// that show.
+func compile(t *testing.T, kubernetes *version.Version, resource string) map[string]matchconditions.Matcher {
 	t.Helper()
 	compiler := cel.NewConditionCompiler(environment.MustBaseEnvSet(kubernetes))
 	compiled := map[string]matchconditions.Matcher{}
-	for _, entry := range webhooks(t, "") {
+	for entry, conditions := range conditionsFor(t, resource) {
 		var expressions []cel.ExpressionAccessor
-		for _, condition := range entry.MatchConditions {
+		for _, condition := range conditions {
 			expressions = append(expressions, ptr(matchconditions.MatchCondition(condition)))
 		}
 		evaluator := compiler.CompileCondition(expressions, cel.OptionalVariableDeclarations{HasAuthorizer: true}, environment.NewExpressions)
 		if errs := evaluator.CompilationErrors(); len(errs) > 0 {
-			t.Fatalf("%s: %v", entry.Name, errs)
+			t.Fatalf("%s: %v", entry, errs)
 		}
-		compiled[entry.Name] = matchconditions.NewMatcher(evaluator, ptr(admissionregistrationv1.Fail), "webhook", "admit", entry.Name)
+		compiled[entry] = matchconditions.NewMatcher(evaluator, ptr(admissionregistrationv1.Fail), "webhook", "admit", entry)
 	}
 	return compiled
+}
+
+// conditionsFor are the match conditions of the entries for a resource, by entry.
+func conditionsFor(t *testing.T, resource string) map[string][]admissionregistrationv1.MatchCondition {
+	t.Helper()
+	found := map[string][]admissionregistrationv1.MatchCondition{}
+	for _, entry := range webhooks(t, "") {
+		if slices.Contains(entry.Rules[0].Resources, resource) {
+			found[entry.Name] = entry.MatchConditions
+		}
+	}
+	for _, entry := range validatingWebhooks(t, "") {
+		if slices.Contains(entry.Rules[0].Resources, resource) {
+			found[entry.Name] = entry.MatchConditions
+		}
+	}
+	return found
 }
 
 // pods returns a pod with these annotations, as the API server's type and as it

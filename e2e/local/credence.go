@@ -17,6 +17,8 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
 )
 
 // Deadlines. They bound what hangs; nothing waits for them.
@@ -37,27 +39,31 @@ type credence struct {
 // startCredence starts "credence all", each part with the rights of its own
 // service account. ports are those of the webhook, health and metrics.
 func startCredence(options Options, dir, kubeconfig string, ports []int) (*credence, error) {
-	c := &credence{
-		log:    filepath.Join(dir, "logs", "credence.log"),
-		health: fmt.Sprintf("127.0.0.1:%d", ports[1]),
-		ended:  make(chan struct{}),
-	}
-	log, err := os.OpenFile(c.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	health := onLoopback(ports[1])
+	return launch(options.Program, filepath.Join(dir, "logs", "credence.log"), kubeconfig, health, append([]string{
+		"all", "--impersonate",
+		"--bind-address=" + onLoopback(ports[0]), "--cert-dns-names=localhost", "--drain=0s",
+		"--health-bind-address=" + health, "--metrics-bind-address=" + onLoopback(ports[2]),
+	}, options.Args...))
+}
+
+func onLoopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// launch starts the program. What it says is appended to the file log.
+func launch(program, log, kubeconfig, health string, args []string) (*credence, error) {
+	c := &credence{log: log, health: health, ended: make(chan struct{})}
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("making the log: %w", err)
 	}
-	defer log.Close()
-	c.command = exec.Command(options.Program, append([]string{
-		"all", "--impersonate",
-		fmt.Sprintf("--bind-address=127.0.0.1:%d", ports[0]), "--cert-dns-names=localhost", "--drain=0s",
-		"--health-bind-address=" + c.health, fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", ports[2]),
-	}, options.Args...)...)
+	defer out.Close()
+	c.command = exec.Command(program, args...)
 	c.command.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
-	c.command.Stdout, c.command.Stderr = log, log
+	c.command.Stdout, c.command.Stderr = out, out
 	// Ctrl-C goes to the whole process group; this child is stopped in order.
 	c.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.command.Start(); err != nil {
-		return nil, fmt.Errorf("starting %s: %w", options.Program, err)
+		return nil, fmt.Errorf("starting %s: %w", program, err)
 	}
 	go func() {
 		c.err = c.command.Wait()
@@ -104,18 +110,35 @@ func (c *credence) kill() {
 	<-c.ended
 }
 
-// bundlePublished says whether the API server knows whom to trust, in every entry.
+// bundlePublished says whether it stands in every entry whom to trust.
 func (c *Cluster) bundlePublished(ctx context.Context) (bool, error) {
-	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	if err := c.client.Get(ctx, client.ObjectKey{Name: "credence"}, configuration); err != nil {
+	key := client.ObjectKey{Name: "credence"}
+	mutating := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	if err := errors.Join(c.client.Get(ctx, key, mutating), c.client.Get(ctx, key, validating)); err != nil {
 		return false, err
 	}
-	for _, entry := range configuration.Webhooks {
+	for _, entry := range mutating.Webhooks {
+		if len(entry.ClientConfig.CABundle) == 0 {
+			return false, nil
+		}
+	}
+	for _, entry := range validating.Webhooks {
 		if len(entry.ClientConfig.CABundle) == 0 {
 			return false, nil
 		}
 	}
 	return true, nil
+}
+
+// admitsCredentials says whether the API server has read that, too: it watches its
+// webhook configurations. Until then no Credential can be created.
+func (c *Cluster) admitsCredentials(ctx context.Context) bool {
+	probe := &v1alpha1.Credential{}
+	probe.Namespace, probe.Name = "default", "probe"
+	probe.Spec.Type, probe.Spec.Scope.Level, probe.Spec.SecretRef.Name = v1alpha1.Generic, v1alpha1.ScopeProject, "probe"
+	err := c.client.Create(ctx, probe, client.DryRunAll)
+	return err == nil && probe.Annotations[v1alpha1.AnnotationCreatedBy] != ""
 }
 
 // Poll asks until it is so, for a minute at most. An error ends it.

@@ -39,6 +39,8 @@ type Options struct {
 	Args []string
 	// Values go over those that fit a program outside the cluster.
 	Values map[string]any
+	// Apart starts nothing of Credence: StartProcess does, one process at a time.
+	Apart bool
 }
 
 // Cluster is a running control plane with Credence.
@@ -47,11 +49,12 @@ type Cluster struct {
 	plane    *controlplane.ControlPlane
 	ports    []int
 	credence *credence
+	apart    []*Process
 	client   client.WithWatch
 }
 
 // Start starts the control plane, installs the chart and starts Credence. It
-// returns when pods are being injected into.
+// returns when Credentials can be created and pods are being injected into.
 func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	c := &Cluster{options: options}
 	defer func() {
@@ -74,11 +77,15 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	if err := c.install(ctx, c.ports[0]); err != nil {
 		return nil, err
 	}
+	if options.Apart {
+		return c, nil
+	}
 	return c, c.StartCredence(ctx)
 }
 
 // StartCredence starts the program, at first and after StopCredence or
-// KillCredence, and returns when pods are being injected into.
+// KillCredence, and returns when Credentials can be created and pods are being
+// injected into.
 func (c *Cluster) StartCredence(ctx context.Context) (err error) {
 	if c.credence, err = startCredence(c.options, c.plane.Dir(), c.Kubeconfig(), c.ports); err != nil {
 		return err
@@ -105,6 +112,9 @@ func (c *Cluster) Kubeconfig() string { return filepath.Join(c.plane.Dir(), "kub
 func (c *Cluster) Stop() error {
 	if c.credence != nil {
 		c.credence.stop()
+	}
+	for _, process := range c.apart {
+		process.Stop()
 	}
 	if c.plane != nil {
 		return c.plane.Stop()
@@ -143,7 +153,8 @@ func (c *Cluster) waitUntilServing(ctx context.Context) error {
 		if !c.credence.ready(ctx) {
 			return false, nil
 		}
-		return c.bundlePublished(ctx)
+		published, err := c.bundlePublished(ctx)
+		return published && err == nil && c.admitsCredentials(ctx), err
 	})
 }
 

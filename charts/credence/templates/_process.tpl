@@ -63,6 +63,12 @@ spec:
           imagePullPolicy: {{ $values.image.pullPolicy }}
           args:
             {{- toYaml $args | nindent 12 }}
+          env:
+            # Go collects its garbage harder as it nears this, rather than be killed.
+            - name: GOMEMLIMIT
+              valueFrom:
+                resourceFieldRef:
+                  resource: limits.memory
           ports:
             {{- range $port, $number := $ports }}
             - name: {{ $port }}

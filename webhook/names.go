@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package webhook
+
+import (
+	"context"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/feed"
+	"github.com/credence-dev/credence/webhook/own"
+)
+
+// PathNames is where it is decided whether an object of ours may have its names. Its
+// entry fails closed.
+const PathNames = "/own/names"
+
+// names decides whether names are free.
+type names struct {
+	kinds kinds
+	live  *liveReader
+	clock clock.Clock
+}
+
+// nameInquiry asks whether names are free.
+type nameInquiry struct {
+	ownInquiry
+	live  *liveReader
+	clock clock.Clock
+}
+
+func (n *names) read(review []byte) (inquiry, error) {
+	asked, err := n.kinds.read(review)
+	if err != nil {
+		return nil, err
+	}
+	return &nameInquiry{asked, n.live, n.clock}, nil
+}
+
+func (q *nameInquiry) decide(ctx context.Context) (response, outcome) {
+	if answer, result, ok := q.unfit(); !ok {
+		return answer, result
+	}
+	claim, change, err := q.names()
+	if err != nil {
+		return malformed(err), outcomeRefused
+	}
+	if change == (own.Change{}) {
+		return response{}, outcomeUnchanged
+	}
+	visit := &visit{ctx: ctx, until: q.clock.Now().Add(patience), namespace: q.Namespace, claim: q.claim}
+	claim.Home = q.home(visit)
+	rivals := q.rivals(visit, claim, change)
+	if refusal := change.Refuse(q.kind.word, claim, rivals); refusal != nil {
+		return q.taken(refusal), outcomeRefused
+	}
+	return response{warnings: change.Warn(q.kind.word, claim, rivals)}, outcomeUnchanged
+}
+
+// names reads what the object is to be called, and what of it is new.
+func (q *nameInquiry) names() (catalog.Claim, own.Change, error) {
+	claim, err := q.Object.Claim(q.Namespace)
+	if err != nil || q.OldObject == nil {
+		return claim, own.Changed(nil, claim), err
+	}
+	old, err := q.OldObject.Claim(q.Namespace)
+	return claim, own.Changed(&old, claim), err
+}
+
+// home is the object's namespace, read live if it is not known as a place for such
+// objects: the API server may know better. If that cannot be read either, the object
+// is somewhere else, which is not refused, and its status will tell.
+func (q *nameInquiry) home(visit *visit) credential.Place {
+	home, _ := q.kind.known.Place(q.Namespace)
+	if home.HoldsCredentials() {
+		return home
+	}
+	namespace, err := q.live.get(visit, types.NamespacedName{Name: q.Namespace}, feed.Namespace())
+	if err != nil || namespace == nil {
+		return home
+	}
+	return q.kind.known.Layout().Place(q.Namespace, namespace.GetLabels())
+}
+
+// rivals returns the rivals of a claim, those that may refuse it first. These are
+// read live, and so is what may be too new for the catalog to know, if one knows
+// where it would be: of two objects with one name that come in one apply, the second
+// is refused if it is the narrower. Display names are in the catalog alone. What
+// cannot be read now is what the catalog knows.
+func (q *nameInquiry) rivals(visit *visit, claim catalog.Claim, change own.Change) []catalog.Rival {
+	known := q.kind.known.Rivals(claim)
+	var confirmed []catalog.Rival
+	for _, rival := range known {
+		if change.Refuses(claim, rival) {
+			if now, ok := q.confirm(visit, claim, rival.NamespacedName, &rival); ok {
+				confirmed = append(confirmed, now)
+			}
+		}
+	}
+	for _, key := range q.perhapsNew(claim, change, known) {
+		if now, ok := q.confirm(visit, claim, key, nil); ok {
+			confirmed = append(confirmed, now)
+		}
+	}
+	harmless := slices.DeleteFunc(known, func(rival catalog.Rival) bool { return change.Refuses(claim, rival) })
+	return append(confirmed, harmless...)
+}
+
+// perhapsNew lists where rivals would be that the catalog does not know yet.
+func (q *nameInquiry) perhapsNew(claim catalog.Claim, change own.Change, known []catalog.Rival) []types.NamespacedName {
+	if !change.Name {
+		return nil
+	}
+	var keys []types.NamespacedName
+	for _, namespace := range q.kind.known.HomesOver(claim) {
+		key := types.NamespacedName{Namespace: namespace, Name: claim.Name}
+		if !slices.ContainsFunc(known, func(rival catalog.Rival) bool { return rival.NamespacedName == key }) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// confirm reads one object and says whether it is a rival now. If it cannot be read,
+// what was known is.
+func (q *nameInquiry) confirm(visit *visit, claim catalog.Claim, key types.NamespacedName, known *catalog.Rival) (catalog.Rival, bool) {
+	object, err := q.live.get(visit, key, q.kind.empty())
+	switch {
+	case err != nil && known != nil:
+		return *known, true
+	case err != nil || object == nil:
+		return catalog.Rival{}, false
+	}
+	home, _ := q.kind.known.Place(key.Namespace)
+	return claim.Rival(q.kind.claim(object, home), object.GetDeletionTimestamp() != nil)
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/webhook/own"
+)
+
+// PathStamp is where objects of our own kinds are reviewed that are created or
+// changed: who did it is written on them. Its entry fails closed, so that nobody
+// else can.
+const PathStamp = "/own/stamp"
+
+// ownKind is a kind of ours with spec.scope and spec.displayName.
+type ownKind struct {
+	kind string // as the API names it
+	word string // what messages call an object
+	// known has the names of its objects.
+	known *catalog.Catalog
+	// empty and claim are for reading one object live.
+	empty func() client.Object
+	claim func(client.Object, credential.Place) catalog.Claim
+}
+
+type kinds map[resource]*ownKind
+
+func ownKinds(known *catalog.Catalog) kinds {
+	return kinds{
+		{Group: v1alpha1.Group, Resource: "credentials"}: {
+			kind: "Credential", word: "credential", known: known,
+			empty: func() client.Object { return &v1alpha1.Credential{} },
+			claim: func(object client.Object, home credential.Place) catalog.Claim {
+				return catalog.NewEntry(object.(*v1alpha1.Credential)).Claim(home)
+			},
+		},
+	}
+}
+
+// ownRequest is the part of a request about an object of ours that we read.
+type ownRequest struct {
+	request
+	UserInfo  user        `json:"userInfo"`
+	Object    *own.Object `json:"object"`
+	OldObject *own.Object `json:"oldObject"`
+}
+
+type user struct {
+	Username string `json:"username"`
+}
+
+// ownInquiry is about an object of ours.
+type ownInquiry struct {
+	*ownRequest
+	kind  *ownKind   // nil for a kind that is not ours
+	fault *pod.Error // of the object, which cannot be decoded
+}
+
+func (k kinds) read(review []byte) (ownInquiry, error) {
+	request, fault, err := decodeReview[ownRequest](review, "valid object")
+	if err != nil {
+		return ownInquiry{}, err
+	}
+	return ownInquiry{request, k[request.Resource], fault}, nil
+}
+
+func (q *ownInquiry) subject() (key, name string) {
+	key = "object"
+	if q.kind != nil {
+		key = q.kind.word
+	}
+	if q.Object != nil {
+		name = q.Object.Metadata.Name
+	}
+	return key, name
+}
+
+// unfit answers what cannot be decided, or need not be: ok is false then. An object
+// that is being deleted is not looked at, so that nothing keeps it from going.
+func (q *ownInquiry) unfit() (answer response, result outcome, ok bool) {
+	creation, update := q.Operation == string(admissionv1.Create), q.Operation == string(admissionv1.Update)
+	switch {
+	case q.kind == nil || q.SubResource != "" || !creation && !update:
+		// As for pods: such reviews come only by a configuration that is not ours.
+		return response{warnings: []string{fmt.Sprintf("credence is asked about %s of %q, which is not for this entry; correct the webhook configuration",
+			shortened(q.Operation), shortened(q.what()))}}, outcomeError, false
+	case update && q.OldObject != nil && q.OldObject.Metadata.Deleting:
+		return response{}, outcomeUnchanged, false
+	case q.fault != nil:
+		return malformed(q.fault), outcomeRefused, false
+	case q.Object == nil || update && q.OldObject == nil:
+		return malformed(&pod.Error{Problem: "the review lacks an object"}), outcomeRefused, false
+	}
+	return response{}, "", true
+}
+
+// stampInquiry asks who is on record.
+type stampInquiry struct{ ownInquiry }
+
+func (k kinds) stamp(review []byte) (inquiry, error) {
+	asked, err := k.read(review)
+	if err != nil {
+		return nil, err
+	}
+	return &stampInquiry{asked}, nil
+}
+
+func (q *stampInquiry) decide(context.Context) (response, outcome) {
+	if answer, result, ok := q.unfit(); !ok {
+		return answer, result
+	}
+	operations, warnings := own.Stamp(q.OldObject, q.Object, q.UserInfo.Username)
+	answer := response{operations: operations, warnings: warnings}
+	if len(operations) == 0 {
+		return answer, outcomeUnchanged
+	}
+	return answer, outcomeStamped
+}
+
+// taken refuses an object whose name is not free, in the way of fields that the API
+// server itself finds invalid.
+func (q *ownInquiry) taken(refusal *own.Refusal) response {
+	status := failure(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, refusal.Message)
+	status.Details = &metav1.StatusDetails{
+		Group: q.Resource.Group, Kind: q.kind.kind, Name: q.Object.Metadata.Name,
+		Causes: []metav1.StatusCause{{Type: metav1.CauseTypeFieldValueDuplicate, Field: refusal.Field, Message: refusal.Message}},
+	}
+	return response{refusal: status, field: refusal.Field}
+}
