@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/feed"
 )
 
@@ -22,18 +22,9 @@ import (
 // metadata of copies and nothing else: an informer on all Secrets would hold
 // every value in the cluster.
 func CacheOptions() cache.Options {
-	return cache.Options{ByObject: map[client.Object]cache.ByObject{
-		copies.Secret():        {Label: having(v1alpha1.LabelCopyOf), Transform: copies.Slim},
-		feed.Namespace():       {Transform: slimNamespace},
-		&v1alpha1.Credential{}: {Transform: cache.TransformStripManagedFields()},
-	}}
-}
-
-func slimNamespace(object any) (any, error) {
-	if namespace, ok := object.(*metav1.PartialObjectMetadata); ok {
-		namespace.ManagedFields, namespace.Annotations = nil, nil
-	}
-	return object, nil
+	options := feed.CacheOptions()
+	options.ByObject[copies.Secret()] = cache.ByObject{Label: having(v1alpha1.LabelCopyOf), Transform: copies.Slim}
+	return options
 }
 
 // having selects by the mere presence of a label.
@@ -51,6 +42,7 @@ const (
 	indexSource = "credence.source" // of Credentials, within a namespace
 	indexUID    = "credence.uid"    // of Credentials
 	indexCopyOf = "credence.copyOf" // of copies: the Credential's name
+	// users.IndexSecret is another
 )
 
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
@@ -62,6 +54,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.Credential{}, indexName, client.Object.GetName},
 		{&v1alpha1.Credential{}, indexUID, func(o client.Object) string { return string(o.GetUID()) }},
 		{&v1alpha1.Credential{}, indexSource, func(o client.Object) string { return o.(*v1alpha1.Credential).Spec.SecretRef.Name }},
+		{&v1alpha1.Credential{}, users.IndexSecret, func(o client.Object) string { return users.SecretOf(o.(*v1alpha1.Credential)) }},
 		{copies.Secret(), indexCopyOf, func(o client.Object) string { return o.GetLabels()[v1alpha1.LabelCopyOf] }},
 	} {
 		values := func(o client.Object) []string { return []string{index.value(o)} }
@@ -71,6 +64,9 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	}
 	return nil
 }
+
+// sourcesMade is the place in sourceCaches of those that Credence made.
+const sourcesMade = 1
 
 // sourceCaches follow the metadata of Secrets that may be sources. They are two
 // because label selectors know no "or": one for those made in advance, one for

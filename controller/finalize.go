@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -31,15 +33,27 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 	if !controllerutil.ContainsFinalizer(c, v1alpha1.Finalizer) {
 		return pass{}, nil
 	}
+	if r.writer.Busy(c.UID) {
+		// A copy that is being made would not show in any list.
+		return pass{again: minRetry}, nil
+	}
 	o := &observation{credential: c, now: r.clock.Now()}
 	o.facts.KubernetesName = credential.KubernetesName(c)
 	o.wanted = copies.Wanted{Credential: client.ObjectKeyFromObject(c), UID: c.UID, Name: o.facts.KubernetesName}
 
-	left, err := r.clear(ctx, o)
+	held, err := r.holdsBack(ctx, o)
 	if err != nil {
 		return pass{}, err
 	}
-	if len(left) > 0 {
+	again := r.guard.interval
+	var left []copies.Copy
+	if !held {
+		if left, err = r.clear(ctx, o); err != nil {
+			return pass{}, err
+		}
+		again = max(o.report.RetryAfter, minRetry)
+	}
+	if held || len(left) > 0 {
 		// A namespace that is being deleted waits for nothing: what is left of its
 		// credential's copies elsewhere are strays (operator-sdk#3625).
 		terminating, err := r.isTerminating(ctx, c.Namespace)
@@ -47,15 +61,44 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 			return pass{}, err
 		}
 		if !terminating {
-			return pass{observation: o, again: max(o.report.RetryAfter, minRetry)}, nil
+			o.held = held
+			return pass{observation: o, again: again}, nil
 		}
 	}
 	if len(o.report.Removed) > 0 {
 		r.tellWithdrawn(o)
 	}
-	log.FromContext(ctx).Info("Released the credential", "copies", len(o.report.Removed), "left", len(left))
+	log.FromContext(ctx).Info("Released the credential", "copies", len(o.report.Removed), "left", len(left), "held", held)
 	r.writer.Forget(c.UID)
 	return pass{}, r.setFinalizer(ctx, c, controllerutil.RemoveFinalizer)
+}
+
+// holdsBack says whether the copies stay because it is the resource Credential
+// itself that is being deleted, which nobody confirmed for this Credential.
+func (r *reconciler) holdsBack(ctx context.Context, o *observation) (bool, error) {
+	force := o.credential.Annotations[v1alpha1.AnnotationForceDelete]
+	if force == forceRemove || force == forceKeep || !o.hasCopies() {
+		return false, nil
+	}
+	return r.guard.holds(ctx)
+}
+
+// heldMessage says why nothing happens, and what an administrator can do.
+const heldMessage = "the resource " + resourceName + " is being deleted, and all credentials with it; the copies stay. " +
+	"To let this credential go, annotate it with " + v1alpha1.AnnotationForceDelete + `: "keep" leaves the copies as ordinary Secrets, "true" removes them. ` +
+	"For all credentials at once, " + howToRelease
+
+// heldStatus is what was known before the resource was deleted: workloads go on
+// with it.
+func heldStatus(o *observation) v1alpha1.CredentialStatus {
+	status := *o.credential.Status.DeepCopy()
+	status.ObservedGeneration = o.credential.Generation
+	status.KubernetesName = o.facts.KubernetesName
+	status.State = v1alpha1.StateDeleting
+	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonHeld, Message: heldMessage,
+		ObservedGeneration: o.credential.Generation, LastTransitionTime: metav1.NewTime(o.now)})
+	return status
 }
 
 // clear removes, or releases, all copies of a Credential and returns those that

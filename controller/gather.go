@@ -13,6 +13,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
 )
@@ -27,11 +28,17 @@ type observation struct {
 	problem *credential.Problem
 	// projects are the namespaces in scope, sorted.
 	projects []project
+	// layout says which labels make projects and departments.
+	layout credential.Layout
+	// tally is who uses the credential, nil while that is not known.
+	tally *users.Tally
 	// wanted and steps are what is to be done about copies; report is what came of
 	// it.
 	wanted copies.Wanted
 	steps  []copies.Step
 	report copies.Report
+	// held says that the Credential is being deleted and its copies stay.
+	held bool
 }
 
 // project is a namespace in a Credential's scope.
@@ -42,6 +49,9 @@ type project struct {
 	// terminating says that the namespace is being deleted. It is not to have a
 	// copy any more, and the one that it has goes with it.
 	terminating bool
+	// unused says that the namespace gets no copy, on demand, because nothing there
+	// uses the credential.
+	unused bool
 }
 
 // hasCopies says whether copies are made at all. Pods of a project use the source
@@ -56,10 +66,11 @@ type gatherer struct {
 	catalog *catalog.Catalog
 	clock   clock.PassiveClock
 	keyring *copies.Keyring
+	users   *users.Counter
 }
 
 func (g *gatherer) observe(ctx context.Context, c *v1alpha1.Credential) (*observation, error) {
-	o := &observation{credential: c, now: g.clock.Now()}
+	o := &observation{credential: c, now: g.clock.Now(), layout: g.catalog.Layout()}
 	if err := g.examine(ctx, o); err != nil {
 		return nil, err
 	}
@@ -161,9 +172,7 @@ func (g *gatherer) survey(ctx context.Context, o *observation) error {
 	return nil
 }
 
-// plan compares the projects with the copies that are there. OnDemand is Always
-// for as long as it is not known who uses a credential: a copy too many does less
-// harm than one that is missing.
+// plan compares the projects with the copies that are there.
 func (g *gatherer) plan(ctx context.Context, o *observation) error {
 	if !o.hasCopies() {
 		return nil
@@ -173,17 +182,14 @@ func (g *gatherer) plan(ctx context.Context, o *observation) error {
 		return err
 	}
 	situation := copies.Situation{Wanted: o.wanted}
-	for _, c := range all {
-		if c.CredentialUID == o.credential.UID {
-			situation.Existing = append(situation.Existing, c)
-		} else if c.Name == o.wanted.Name {
-			situation.Others = append(situation.Others, c)
-		}
+	if err := g.sort(ctx, o, all, &situation); err != nil {
+		return err
 	}
+	g.leaveOut(o, situation.Existing)
 	if o.problem == nil || !o.problem.Withdraws() {
 		for _, p := range o.projects {
 			switch {
-			case p.shadowedBy != nil:
+			case p.shadowedBy != nil, p.unused:
 			case p.terminating:
 				situation.Retained = append(situation.Retained, p.namespace)
 			default:

@@ -5,6 +5,8 @@ package controller
 import (
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/credence-dev/credence/usage"
 )
 
 type logConstructor[request comparable] = func(*request) logr.Logger
@@ -18,11 +20,15 @@ func logRequest(log logr.Logger) logConstructor[reconcile.Request] {
 	}
 }
 
-func logStray(log logr.Logger) logConstructor[stray] {
-	return func(s *stray) logr.Logger {
-		if s == nil {
+func logWorkload(log logr.Logger) logConstructor[usage.Workload] {
+	return func(w *usage.Workload) logr.Logger {
+		if w == nil {
 			return log
 		}
-		return log.WithValues("credential", s.name, "uid", s.uid)
+		return log.WithValues("workload", w.Kind+" "+w.String())
 	}
+}
+
+func logPlain[request comparable](log logr.Logger) logConstructor[request] {
+	return func(*request) logr.Logger { return log }
 }

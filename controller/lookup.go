@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
@@ -34,6 +35,27 @@ func (l lookup) credentials(ctx context.Context, options ...client.ListOption) (
 		return nil, fmt.Errorf("listing Credentials: %w", err)
 	}
 	return list.Items, nil
+}
+
+// knows says whether the cache has the Credential of a UID.
+func (l lookup) knows(ctx context.Context, uid types.UID) (bool, error) {
+	list, err := l.credentials(ctx, client.MatchingFields{indexUID: string(uid)})
+	return len(list) > 0, err
+}
+
+// uidsNow returns the UIDs of Credentials, live. An answer counts only if it is
+// about Credentials: one that says that there is no such resource is an error.
+func (l lookup) uidsNow(ctx context.Context, options ...client.ListOption) (sets.Set[types.UID], error) {
+	list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: "CredentialList"}}
+	if err := l.live.List(ctx, list, options...); err != nil {
+		return nil, fmt.Errorf("asking for Credentials: %w", err)
+	}
+	uids := sets.New[types.UID]()
+	for i := range list.Items {
+		uids.Insert(list.Items[i].UID)
+	}
+	return uids, nil
 }
 
 // source reads a source with its values, nil if it does not exist.

@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -19,17 +20,23 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/users"
 )
 
 // recheckInterval is how often a source is looked at again that no informer may
 // follow: one that is missing or lacks the labels by which sources are watched.
 const recheckInterval = time.Minute
 
+// conflictRetry is when to try again after a conflict. The cache is not behind by
+// much.
+const conflictRetry = 100 * time.Millisecond
+
 // reconciler keeps one Credential's copies and status.
 type reconciler struct {
 	gatherer
 	client   client.Client
 	writer   *copies.Writer
+	guard    *guard
 	recorder recorder.EventRecorder
 }
 
@@ -51,24 +58,17 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		run = r.finalize
 	}
 	done, err := run(ctx, &c)
-	if err != nil {
-		return ctrl.Result{}, ignoreConflict(err)
+	if err == nil && done.observation != nil {
+		err = r.publish(ctx, done.observation)
 	}
-	if done.observation != nil {
-		if err := r.publish(ctx, done.observation); err != nil {
-			return ctrl.Result{}, err
-		}
+	if apierrors.IsConflict(err) {
+		// Our cache is behind, by what may be no business of ours and bring no event.
+		return ctrl.Result{RequeueAfter: conflictRetry}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: done.again}, nil
-}
-
-// ignoreConflict drops an error that says that our cache is behind: the event
-// that brings it up to date also brings us back.
-func ignoreConflict(err error) error {
-	if apierrors.IsConflict(err) {
-		return nil
-	}
-	return err
 }
 
 // keep brings the copies in step.
@@ -84,14 +84,22 @@ func (r *reconciler) keep(ctx context.Context, c *v1alpha1.Credential) (pass, er
 		// Workloads that name the credential wait for the status, not for all copies
 		// to be made. Its coming back as an event is what starts the spreading.
 		o.report = r.writer.Survey(o.wanted, o.steps)
-		return pass{observation: o}, nil
+		return pass{observation: o}, r.count(ctx, o)
 	}
 	o.report = r.writer.Spread(ctx, o.wanted, o.steps)
 	if removed := len(o.report.Removed); removed > 0 {
 		log.FromContext(ctx).Info("Withdrew copies", "copies", removed, "problem", o.problem != nil)
 		r.tellWithdrawn(o)
 	}
-	return pass{observation: o, again: untilNext(o)}, nil
+	return pass{observation: o, again: untilNext(o)}, r.count(ctx, o)
+}
+
+// count adds who uses the credential to what is told of it. Most of that is told
+// by the controller of the usage; here it is for the first time, and for changes of
+// the scope and of the values, to make one write of it.
+func (r *reconciler) count(ctx context.Context, o *observation) (err error) {
+	o.tally, err = r.users.Count(ctx, o.credential, rotatedAt(o))
+	return err
 }
 
 // holdOn adds the finalizer, before there is a copy that would be left behind
@@ -147,15 +155,17 @@ func untilNext(o *observation) time.Duration {
 func (r *reconciler) publish(ctx context.Context, o *observation) error {
 	status := computeStatus(o)
 	before := o.credential.Status
-	if equality.Semantic.DeepEqual(before, status) {
+	if !isNews(&before, &status) {
 		return nil
 	}
 	c := o.credential.DeepCopy()
 	c.Status = status
 	err := r.client.Status().Update(ctx, c, client.FieldOwner(v1alpha1.FieldManager))
 	switch {
-	case apierrors.IsNotFound(err), apierrors.IsConflict(err):
+	case apierrors.IsNotFound(err):
 		return nil
+	case apierrors.IsConflict(err):
+		return err
 	case apierrors.IsInvalid(err):
 		return reconcile.TerminalError(fmt.Errorf("writing the status: %w", err))
 	case err != nil:
@@ -166,5 +176,15 @@ func (r *reconciler) publish(ctx context.Context, o *observation) error {
 			"desired", status.Namespaces.Desired, "ready", status.Namespaces.Ready, "issues", status.IssuesTotal)
 	}
 	r.tellChanges(c, &before)
+	users.AwaitSighting(ctx, r.cache, c)
 	return nil
+}
+
+// isNews says whether a status is worth a write. Who uses the credential is for
+// the controller of the usage to tell, but for the first time.
+func isNews(before, after *v1alpha1.CredentialStatus) bool {
+	known := func(s *v1alpha1.CredentialStatus) bool {
+		return meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionInUse) != nil
+	}
+	return known(before) != known(after) || !equality.Semantic.DeepEqual(users.Others(before), users.Others(after))
 }

@@ -188,3 +188,30 @@ func TestNotAProject(t *testing.T) {
 	wide := w.credential(plain, "wide", v1alpha1.Generic, clusterScope)
 	w.because(wide, v1alpha1.ReasonWrongNamespace)
 }
+
+// TestTwoCachesOfOneSource: a Secret may be in both caches of sources, which then
+// see different things of it. Neither is believed: what it says is read live.
+func TestTwoCachesOfOneSource(t *testing.T) {
+	w := newWorld(t)
+	a := w.project("a", "")
+	w.run()
+	source := w.source(w.layout.SystemNamespace, "key", kinds[v1alpha1.Generic], clusterScope)
+	w.relabel(source, v1alpha1.LabelSourceOf, "key")
+	c := w.credential(w.layout.SystemNamespace, "key", v1alpha1.Generic, clusterScope)
+	before := w.spread(c, 1)
+	copied := w.secret(a, "genericsecret-key")
+
+	w.relabel(source, v1alpha1.LabelSourceType, "") // to one of them it is deleted
+	w.settle(c)
+	w.settle(c)
+	if diff := cmp.Diff(before, w.spread(c, 1)); diff != "" {
+		t.Errorf("status (-before +after):\n%s", diff)
+	}
+	if now := w.secret(a, "genericsecret-key"); now == nil || now.UID != copied.UID {
+		t.Error("the copy was withdrawn")
+	}
+	w.change(source, func() { source.Data["api-key"] = []byte("not-a-secret-2") }) // the other one sees
+	w.status(c, "rotated", func(s v1alpha1.CredentialStatus) bool {
+		return s.Fingerprint != before.Fingerprint && s.Namespaces.Ready == 1
+	})
+}

@@ -182,6 +182,7 @@ func (w *world) checkCopy(got *corev1.Secret, c *v1alpha1.Credential, source *co
 		},
 		Type: k.copyType, Data: source.Data,
 	}
+	delete(got.Annotations, v1alpha1.AnnotationRotatedAt) // see TestRotationMarks
 	managers := got.ManagedFields
 	got.UID, got.ResourceVersion, got.CreationTimestamp, got.ManagedFields = "", "", metav1.Time{}, nil
 	if diff := cmp.Diff(want, got); diff != "" {

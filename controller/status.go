@@ -13,6 +13,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/users"
 )
 
 // expiryNotice is how long ahead the condition Expiring turns True.
@@ -20,14 +21,22 @@ const expiryNotice = 30 * 24 * time.Hour
 
 // computeStatus says what an observation means. It is pure.
 func computeStatus(o *observation) v1alpha1.CredentialStatus {
+	if o.held {
+		return heldStatus(o)
+	}
 	previous := o.credential.Status.DeepCopy()
 	status := v1alpha1.CredentialStatus{
 		ObservedGeneration: o.credential.Generation,
 		Conditions:         previous.Conditions,
 		KubernetesName:     o.facts.KubernetesName,
 		UsedBy:             previous.UsedBy,
+		OutdatedPods:       previous.OutdatedPods,
+		RotatedAt:          rotatedAt(o),
 	}
 	switch {
+	case !o.credential.DeletionTimestamp.IsZero():
+		// Replacements of the pods that use it are injected as before.
+		status.Keys, status.Registries, status.Fingerprint = previous.Keys, previous.Registries, previous.Fingerprint
 	case o.problem == nil:
 		status.Keys, status.Registries, status.Fingerprint = o.facts.Keys, o.facts.Registries, o.wanted.Fingerprint
 	case !o.problem.Withdraws():
@@ -36,18 +45,30 @@ func computeStatus(o *observation) v1alpha1.CredentialStatus {
 	}
 	countNamespaces(o, &status)
 	status.State = stateOf(o, &status, previous)
-	for _, condition := range []metav1.Condition{readyCondition(o, &status), inUseCondition(), expiringCondition(o)} {
+	for _, condition := range []metav1.Condition{readyCondition(o, &status), expiringCondition(o)} {
 		condition.ObservedGeneration = o.credential.Generation
 		condition.LastTransitionTime = metav1.NewTime(o.now)
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
+	o.tally.Set(&status, o.now)
 	return status
+}
+
+// rotatedAt is when the values last changed: now, if they are not those that the
+// status knows. It is kept while the source is missing, and a lost key changes
+// nothing.
+func rotatedAt(o *observation) *metav1.Time {
+	previous := &o.credential.Status
+	if o.problem == nil && copies.Changed(previous.Fingerprint, o.wanted.Fingerprint) {
+		return &metav1.Time{Time: o.now.Truncate(time.Second)}
+	}
+	return previous.RotatedAt
 }
 
 // countNamespaces fills in what is said about namespaces, in their order.
 func countNamespaces(o *observation, status *v1alpha1.CredentialStatus) {
 	for _, p := range o.projects {
-		if p.terminating {
+		if p.terminating || p.unused {
 			continue
 		}
 		outcome := o.outcome(p)
@@ -110,7 +131,7 @@ func stateOf(o *observation, status, previous *v1alpha1.CredentialStatus) v1alph
 	switch {
 	case !o.credential.DeletionTimestamp.IsZero():
 		return v1alpha1.StateDeleting
-	case o.problem != nil || status.IssuesTotal > 0:
+	case o.problem != nil || status.IssuesTotal > 0 || o.nobodys():
 		return v1alpha1.StateIssuesFound
 	case status.Namespaces.Ready == status.Namespaces.Desired:
 		return v1alpha1.StateNoIssuesFound
@@ -129,20 +150,37 @@ func readyCondition(o *observation, status *v1alpha1.CredentialStatus) metav1.Co
 		return is(metav1.ConditionFalse, v1alpha1.ReasonTerminating, "the credential is being deleted, and its copies with it")
 	case o.problem != nil:
 		return is(metav1.ConditionFalse, o.problem.Reason, o.problem.Message)
+	case o.nobodys():
+		department := o.credential.Spec.Scope.Department
+		return is(metav1.ConditionFalse, v1alpha1.ReasonNoProject, fmt.Sprintf(
+			"no project has the department %q; label the namespaces of its projects %s=%s, or create the credential again with the right department",
+			department, o.layout.DepartmentLabel, department))
 	case status.IssuesTotal > 0:
-		return is(metav1.ConditionFalse, v1alpha1.ReasonNamespaceIssues, "the copy cannot be made, or is not used, in some namespaces; issues tells where and why")
+		return is(metav1.ConditionFalse, v1alpha1.ReasonNamespaceIssues, fmt.Sprintf(
+			"%s, the first %s in namespace %s; status.issues tells what stands in the way and how to mend it", users.Plural(int(status.IssuesTotal), "issue"), status.Issues[0].Reason, status.Issues[0].Namespace))
 	case status.Namespaces.Ready < status.Namespaces.Desired:
-		return is(metav1.ConditionFalse, v1alpha1.ReasonPropagating, "some namespaces still wait for their copy")
-	case !o.hasCopies():
-		return is(metav1.ConditionTrue, v1alpha1.ReasonPropagated, "the source is valid; pods of the project use it itself")
+		return is(metav1.ConditionFalse, v1alpha1.ReasonPropagating, "some namespaces still wait for their copy; status.pendingNamespaces names those that have none")
 	}
-	return is(metav1.ConditionTrue, v1alpha1.ReasonPropagated, "every namespace in scope has its copy")
+	return is(metav1.ConditionTrue, v1alpha1.ReasonPropagated, o.success(status))
 }
 
-// inUseCondition says nothing yet: the usage index will.
-func inUseCondition() metav1.Condition {
-	return metav1.Condition{Type: v1alpha1.ConditionInUse, Status: metav1.ConditionUnknown,
-		Reason: v1alpha1.ReasonUsageUnknown, Message: "who uses the credential is not known"}
+// nobodys says whether the scope is a department that no project belongs to.
+func (o *observation) nobodys() bool {
+	return o.credential.Spec.Scope.Level == v1alpha1.ScopeDepartment &&
+		!slices.ContainsFunc(o.projects, func(p project) bool { return !p.terminating })
+}
+
+// success says where the credential can be used.
+func (o *observation) success(status *v1alpha1.CredentialStatus) string {
+	switch {
+	case !o.hasCopies():
+		return "the source is valid; pods of the project use it itself"
+	case !onDemand(o.credential):
+		return "every namespace in scope has its copy"
+	case status.Namespaces.Desired == 0:
+		return "copies are made on demand, and no namespace in scope is known to use the credential"
+	}
+	return "every namespace in scope that uses the credential has its copy, made on demand"
 }
 
 func expiringCondition(o *observation) metav1.Condition {
@@ -153,11 +191,11 @@ func expiringCondition(o *observation) metav1.Condition {
 		return condition
 	}
 	at := expiry.UTC().Format(time.RFC3339)
-	condition.Message = "expires at " + at
+	condition.Message = "expires at " + at + "; nothing is withdrawn then: put new values into the source and set expiresAt"
 	switch {
 	case !o.now.Before(expiry.Time):
 		condition.Status, condition.Reason = metav1.ConditionTrue, v1alpha1.ReasonExpired
-		condition.Message = fmt.Sprintf("expired at %s; nothing is withdrawn: put new values into the source and set expiresAt", at)
+		condition.Message = "expired at " + at + "; nothing is withdrawn: put new values into the source and set expiresAt"
 	case !o.now.Before(expiry.Add(-expiryNotice)):
 		condition.Status, condition.Reason = metav1.ConditionTrue, v1alpha1.ReasonExpiresSoon
 	}

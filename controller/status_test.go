@@ -15,6 +15,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential"
 )
 
@@ -59,6 +60,11 @@ func (o *observation) after(s v1alpha1.CredentialStatus) *observation {
 func (o *observation) problematic(reason string) *observation {
 	o.facts.Keys, o.facts.Registries = nil, nil
 	o.problem = &credential.Problem{Reason: reason, Message: "because"}
+	return o
+}
+
+func (o *observation) holding() *observation {
+	o.held = true
 	return o
 }
 
@@ -128,7 +134,8 @@ func TestComputeStatus(t *testing.T) {
 		"not a project":         {observed().problematic(v1alpha1.ReasonNotAProject), as(brief{}, v1alpha1.StateIssuesFound, v1alpha1.ReasonNotAProject, 0, 0)},
 		"project":               {observed(missing).inProject(), as(valid, v1alpha1.StateNoIssuesFound, v1alpha1.ReasonPropagated, 1, 1)},
 		"project, missing":      {observed(missing).inProject().problematic(v1alpha1.ReasonSourceMissing), as(brief{}, v1alpha1.StateIssuesFound, v1alpha1.ReasonSourceMissing, 1, 0, pending("n0"))},
-		"deleting":              {observed().deleting(), as(valid, v1alpha1.StateDeleting, v1alpha1.ReasonTerminating, 0, 0)},
+		"deleting":              {observed().after(before).deleting(), as(kept, v1alpha1.StateDeleting, v1alpha1.ReasonTerminating, 0, 0)},
+		"deleting, held":        {observed().after(before).deleting().holding(), as(kept, v1alpha1.StateDeleting, v1alpha1.ReasonHeld, 0, 0)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status := computeStatus(test.of)
@@ -151,6 +158,82 @@ func TestComputeStatus(t *testing.T) {
 				t.Errorf("generation %d, name %s", status.ObservedGeneration, status.KubernetesName)
 			}
 		})
+	}
+}
+
+// TestNobodysDepartment: the scope is right, and covers nothing.
+func TestNobodysDepartment(t *testing.T) {
+	for name, test := range map[string]struct {
+		of     *observation
+		reason string
+	}{
+		"none":        {observed(), v1alpha1.ReasonNoProject},
+		"one":         {observed(current), v1alpha1.ReasonPropagated},
+		"terminating": {observed(current).with(func(o *observation) { o.projects[0].terminating = true }), v1alpha1.ReasonNoProject},
+		"unused":      {observed(missing).with(func(o *observation) { o.projects[0].unused = true }), v1alpha1.ReasonPropagated},
+		"no source":   {observed().problematic(v1alpha1.ReasonSourceMissing), v1alpha1.ReasonSourceMissing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.of.credential.Spec.Scope = v1alpha1.Scope{Level: v1alpha1.ScopeDepartment, Department: "research"}
+			test.of.layout = credential.DefaultLayout()
+			status := computeStatus(test.of)
+			got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
+			if got.Reason != test.reason || (status.State == v1alpha1.StateNoIssuesFound) != (got.Status == metav1.ConditionTrue) {
+				t.Errorf("state %s, Ready %+v", status.State, got)
+			}
+		})
+	}
+}
+
+func TestOnDemandCountsTheUsed(t *testing.T) {
+	o := observed(current, missing, missing)
+	o.credential.Spec.Propagation = v1alpha1.PropagateOnDemand
+	o.projects[2].unused = true
+	status := computeStatus(o)
+	if status.Namespaces != (v1alpha1.NamespaceCounts{Desired: 2, Ready: 1}) || !cmp.Equal(status.PendingNamespaces, []string{"n1"}) {
+		t.Errorf("%+v, pending %v", status.Namespaces, status.PendingNamespaces)
+	}
+}
+
+func TestComputeRotatedAt(t *testing.T) {
+	at := &metav1.Time{Time: now.Add(-time.Hour)}
+	for name, test := range map[string]struct {
+		before string
+		of     *observation
+		want   *metav1.Time
+	}{
+		"the first values": {"", observed(), at},
+		"the same":         {"1:2", observed(), at},
+		"others":           {"1:1", observed(), &metav1.Time{Time: now}},
+		"of another key":   {"2:1", observed(), at},
+		"no source":        {"1:1", observed().problematic(v1alpha1.ReasonSourceMissing), at},
+		"deleting":         {"1:2", observed().deleting(), at},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := test.of.after(v1alpha1.CredentialStatus{Fingerprint: test.before, RotatedAt: at})
+			if got := computeStatus(o).RotatedAt; !got.Equal(test.want) {
+				t.Errorf("rotated at %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestUsersAreKept: a status that says who uses the credential is never written
+// back to less, and without an index to nothing at all.
+func TestUsersAreKept(t *testing.T) {
+	before := v1alpha1.CredentialStatus{UsedBy: v1alpha1.UsedBy{Total: 3, Workloads: 3}, OutdatedPods: 2,
+		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionInUse, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonUsed}}}
+	for name, o := range map[string]*observation{
+		"spread": observed(current), "deleting": observed().deleting(), "problem": observed().problematic(v1alpha1.ReasonSourceNotAuthorized),
+	} {
+		status := computeStatus(o.after(before))
+		if diff := cmp.Diff(users.Same, users.Compare(&before, &status)); diff != "" {
+			t.Errorf("%s: %+v", name, status)
+		}
+		o.tally = &users.Tally{UsedBy: v1alpha1.UsedBy{Total: 1, Workloads: 1}}
+		if status := computeStatus(o); status.UsedBy.Total != 1 || status.OutdatedPods != 0 {
+			t.Errorf("%s, with an index: %+v", name, status)
+		}
 	}
 }
 

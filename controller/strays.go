@@ -5,141 +5,223 @@ package controller
 import (
 	"context"
 	"fmt"
+	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/recorder"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/feed"
 )
 
-// stray identifies copies whose Credential seems to be gone: that of a name with
-// a UID, which were its finalizer stripped or its resource restored from a backup.
-type stray struct {
-	name string
-	uid  types.UID
-}
+// session is the one request of the controller of strays: they are judged
+// together, for one by one each of very many would be a small matter.
+type session struct{}
 
-// strayRemover removes the copies of Credentials that are gone.
+// strayRemover removes the copies of Credentials that are gone: whose finalizer
+// was stripped, or whose resource was restored from a backup. It has one worker.
 type strayRemover struct {
 	lookup
-	writer *copies.Writer
+	catalog  *catalog.Catalog
+	guard    *guard
+	writer   *copies.Writer
+	recorder recorder.EventRecorder
+	clock    clock.PassiveClock
+	held     *prometheus.GaugeVec
+	// patience is how long a copy has to be a stray before it goes: Credentials that
+	// are restored one after the other take theirs back.
+	patience time.Duration
+
+	since   map[types.UID]time.Time // when a copy was first seen to be a stray
+	removed recent
+	verdict string // the last one that was told
 }
 
-func setupStrays(mgr manager.Manager, options Options, writer *copies.Writer, look lookup) error {
-	remover := &strayRemover{lookup: look, writer: writer}
-	return builder.TypedControllerManagedBy[stray](mgr).Named("stray").
-		WatchesRawSource(&feedSource[stray]{
+func setupStrays(mgr manager.Manager, options Options, writer *copies.Writer, look lookup, gate *guard) error {
+	remover := &strayRemover{
+		lookup:   look,
+		catalog:  options.Catalog,
+		guard:    gate,
+		writer:   writer,
+		recorder: mgr.GetEventRecorder(recorderName),
+		clock:    options.Clock,
+		patience: options.StrayInterval,
+		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "credence_stray_copies_held",
+			Help: "Copies without a Credential that are not removed, by the reason (ResourceMissing, ResourceTerminating, NoCredentials, TooManyStrays).",
+		}, []string{"reason"}),
+		since: map[types.UID]time.Time{},
+	}
+	if err := options.Registerer.Register(remover.held); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	remover.count("", 0)
+	return builder.TypedControllerManagedBy[session](mgr).Named("stray").
+		WatchesRawSource(&feedSource[session]{
 			feed:     options.Feed,
-			affected: remover.deleted,
-			initial:  remover.all,
+			affected: remover.comesOrGoes,
+			initial:  func(context.Context) []session { return []session{{}} },
 		}).
 		WatchesRawSource(remover.copies(mgr.GetCache())).
-		WithOptions(controllerOptions(1, logStray(mgr.GetLogger()))).
-		Complete(remover)
+		WithOptions(controllerOptions(1, logPlain[session](mgr.GetLogger()))).
+		Complete(observe[session](options.Progress, "stray", remover))
 }
 
-// copies brings the copies whose Credential the cache does not have.
-func (r *strayRemover) copies(c cache.Cache) source.TypedSource[stray] {
-	return source.TypedKind(c, copies.Secret(), handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, secret *metadata) []stray {
+// copies calls for a session when a copy changes whose Credential the cache does
+// not have.
+func (r *strayRemover) copies(c cache.Cache) source.TypedSource[session] {
+	return source.TypedKind(c, copies.Secret(), handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, secret *metadata) []session {
 		found, ours := copies.Read(secret)
 		if !ours {
 			return nil
 		}
-		return r.orphaned(ctx, stray{found.CredentialName, found.CredentialUID})
+		if known, err := r.knows(ctx, found.CredentialUID); err != nil || known {
+			return nil
+		}
+		return []session{{}}
 	}))
 }
 
-func (r *strayRemover) orphaned(ctx context.Context, s stray) []stray {
-	if known, err := r.known(ctx, s.uid); err != nil || known {
+// comesOrGoes calls for a session when there is a Credential more or less.
+func (r *strayRemover) comesOrGoes(_ context.Context, change feed.Change) []session {
+	before, went := change.Before.(*v1alpha1.Credential)
+	after, came := change.After.(*v1alpha1.Credential)
+	if !went && !came || went && came && before.UID == after.UID {
 		return nil
 	}
-	return []stray{s}
+	return []session{{}}
 }
 
-func (r *strayRemover) known(ctx context.Context, uid types.UID) (bool, error) {
-	list, err := r.credentials(ctx, client.MatchingFields{indexUID: string(uid)})
-	return len(list) > 0, err
-}
-
-// deleted brings a Credential that is gone.
-func (r *strayRemover) deleted(_ context.Context, change feed.Change) []stray {
-	before, ok := change.Before.(*v1alpha1.Credential)
-	if !ok || change.After != nil && change.After.GetUID() == before.UID {
-		return nil
-	}
-	return []stray{{before.Name, before.UID}}
-}
-
-// all brings the strays among all copies. Only now are the Credentials complete.
-func (r *strayRemover) all(ctx context.Context) []stray {
-	list := copies.Secrets()
-	if err := r.cache.List(ctx, list, shared); err != nil {
-		log.FromContext(ctx).Error(err, "Could not look for strays")
-		return nil
-	}
-	var strays []stray
-	for i := range list.Items {
-		if found, ours := copies.Read(&list.Items[i]); ours {
-			strays = append(strays, r.orphaned(ctx, stray{found.CredentialName, found.CredentialUID})...)
-		}
-	}
-	return strays
-}
-
-// Reconcile removes the copies of a Credential that is gone for certain.
-func (r *strayRemover) Reconcile(ctx context.Context, s stray) (ctrl.Result, error) {
-	if known, err := r.known(ctx, s.uid); err != nil || known {
-		return ctrl.Result{}, err
-	}
-	gone, err := r.confirmGone(ctx, s)
-	if err != nil || !gone {
-		return ctrl.Result{}, err
-	}
-	all, err := r.copiesOf(ctx, s.name)
+// Reconcile removes the strays, unless they are held.
+func (r *strayRemover) Reconcile(ctx context.Context, _ session) (ctrl.Result, error) {
+	orphans, total, err := r.orphans(ctx)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	// What was said of the Credential is not known any more; only removals are
-	// planned, of every copy that has its UID.
-	situation := copies.Situation{Wanted: copies.Wanted{Credential: types.NamespacedName{Name: s.name}, UID: s.uid}}
-	for _, c := range all {
-		if c.CredentialUID == s.uid {
-			situation.Existing = append(situation.Existing, c)
-		}
+	if len(orphans) == 0 {
+		clear(r.since)
+		return ctrl.Result{}, r.tell(ctx, "", "", evidence{copies: total})
 	}
-	if len(situation.Existing) == 0 {
-		r.writer.Forget(s.uid)
-		return ctrl.Result{}, nil
+	strays, e, err := r.investigate(ctx, orphans)
+	if err != nil {
+		return ctrl.Result{}, err
 	}
-	report := r.writer.Spread(ctx, situation.Wanted, copies.Plan(situation))
-	log.FromContext(ctx).Info("Removed copies of a credential that is gone", "copies", len(report.Removed), "left", len(report.Left))
-	return ctrl.Result{RequeueAfter: report.RetryAfter}, nil
+	e.copies, e.removed = total, r.removed.count(r.clock.Now())
+	ripe := r.ripe(strays)
+	held, err := r.holds(ctx, e)
+	switch {
+	case err != nil:
+		return ctrl.Result{}, err
+	case held, len(ripe) == 0:
+		return ctrl.Result{RequeueAfter: r.guard.interval}, nil
+	}
+	report := r.writer.Spread(ctx, copies.Wanted{}, copies.Plan(copies.Situation{Existing: ripe}))
+	r.removed.add(r.clock.Now(), len(report.Removed))
+	log.FromContext(ctx).Info("Removed copies of credentials that are gone",
+		"credentials", enumerate(report.Removed, func(c copies.Copy) string { return c.CredentialName }), "copies", len(report.Removed), "left", len(report.Left))
+	next := r.guard.interval
+	if report.RetryAfter > 0 {
+		next = min(next, report.RetryAfter)
+	}
+	return ctrl.Result{RequeueAfter: next}, nil
 }
 
-// confirmGone asks the API server whether a Credential is gone. An answer counts
-// only if it is about Credentials: one that says that there is no such resource
-// is an error, and nothing is removed. The guard against removing very many at
-// once belongs here too.
-func (r *strayRemover) confirmGone(ctx context.Context, s stray) (bool, error) {
-	list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{
-		APIVersion: v1alpha1.GroupVersion.String(), Kind: "CredentialList"}}
-	if err := r.live.List(ctx, list, client.MatchingFields{"metadata.name": s.name}); err != nil {
-		return false, fmt.Errorf("asking for Credential %s: %w", s.name, err)
+// orphans returns the copies whose Credential the cache does not have, other than
+// those that another Credential takes over, and how many copies there are.
+func (r *strayRemover) orphans(ctx context.Context) (orphans []copies.Copy, total int, err error) {
+	all, err := listCopies(ctx, r.cache, shared)
+	if err != nil {
+		return nil, 0, err
 	}
-	for i := range list.Items {
-		if list.Items[i].UID == s.uid {
-			return false, nil
+	for _, c := range all {
+		known, err := r.knows(ctx, c.CredentialUID)
+		if err != nil {
+			return nil, 0, err
+		}
+		if !known && !r.adopted(c) {
+			orphans = append(orphans, c)
 		}
 	}
-	return true, nil
+	return orphans, len(all), nil
+}
+
+// adopted says whether the copy of a gone Credential is the business of another
+// one of its name, which takes it over or withdraws it: see gatherer.inherited.
+func (r *strayRemover) adopted(c copies.Copy) bool {
+	place, known := r.catalog.Place(c.Namespace)
+	if !known || !place.IsProject() {
+		return false
+	}
+	heir, ok := r.catalog.Lookup(place, c.CredentialName)
+	return ok && heir.Scope.Level != v1alpha1.ScopeProject && heir.KubernetesName == c.Name && heir.DeletedAt == nil
+}
+
+// investigate asks the API server which orphans are strays for certain: one
+// consistent list tells which Credentials there are. How the resource fares is
+// asked for afterwards: if it was not being deleted then, no Credential went
+// with it before.
+func (r *strayRemover) investigate(ctx context.Context, orphans []copies.Copy) ([]copies.Copy, evidence, error) {
+	existing, listErr := r.uidsNow(ctx)
+	state, err := r.guard.resource(ctx)
+	if err != nil {
+		return nil, evidence{}, err
+	}
+	if listErr != nil && state != resourceMissing {
+		return nil, evidence{}, listErr
+	}
+	var strays []copies.Copy
+	for _, c := range orphans {
+		if !existing.Has(c.CredentialUID) {
+			strays = append(strays, c)
+		}
+	}
+	return strays, evidence{resource: state, credentials: len(existing), strays: len(strays)}, nil
+}
+
+// ripe returns the strays that have been such for long enough.
+func (r *strayRemover) ripe(strays []copies.Copy) []copies.Copy {
+	now := r.clock.Now()
+	since := make(map[types.UID]time.Time, len(strays))
+	var ripe []copies.Copy
+	for _, c := range strays {
+		first, seen := r.since[c.UID]
+		if !seen {
+			first = now
+		}
+		since[c.UID] = first
+		if now.Sub(first) >= r.patience {
+			ripe = append(ripe, c)
+		}
+	}
+	r.since = since
+	return ripe
+}
+
+// holds judges strays, and tells when the verdict is another than before.
+func (r *strayRemover) holds(ctx context.Context, e evidence) (bool, error) {
+	if e.strays == 0 {
+		return false, r.tell(ctx, "", "", e)
+	}
+	reason, message := judge(e)
+	if reason != "" {
+		released, err := r.guard.released(ctx)
+		if err != nil {
+			return false, err
+		}
+		if released {
+			reason, message = "", ""
+		}
+	}
+	return reason != "", r.tell(ctx, reason, message, e)
 }

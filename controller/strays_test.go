@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -19,9 +21,9 @@ import (
 	"github.com/credence-dev/credence/api/v1alpha1"
 )
 
-// TestConfirmGone: only a word about the Credential itself is one. All copies of a
-// cluster would go when its CRD does.
-func TestConfirmGone(t *testing.T) {
+// TestUIDsNow: only a word about the Credentials themselves is one. All copies of
+// a cluster would go when its CRD does.
+func TestUIDsNow(t *testing.T) {
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
@@ -29,16 +31,15 @@ func TestConfirmGone(t *testing.T) {
 	there := &v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: "home", Name: "key", UID: "1"}}
 	for name, test := range map[string]struct {
 		answer error
-		stray  stray
-		gone   bool
+		name   string
+		uids   []types.UID
 		fails  bool
 	}{
-		"there":                    {nil, stray{"key", "1"}, false, false},
-		"another of the same name": {nil, stray{"key", "2"}, true, false},
-		"gone":                     {nil, stray{"other", "3"}, true, false},
-		"no such resource":         {apierrors.NewNotFound(schema.GroupResource{}, ""), stray{"other", "3"}, false, true},
-		"no such kind":             {&runtimeNoMatch{}, stray{"other", "3"}, false, true},
-		"no answer":                {errors.New("connection refused"), stray{"other", "3"}, false, true},
+		"there":            {nil, "key", []types.UID{"1"}, false},
+		"gone":             {nil, "other", nil, false},
+		"no such resource": {apierrors.NewNotFound(schema.GroupResource{}, ""), "other", nil, true},
+		"no such kind":     {&runtimeNoMatch{}, "other", nil, true},
+		"no answer":        {errors.New("connection refused"), "other", nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			live := fake.NewClientBuilder().WithScheme(scheme).WithObjects(there).
@@ -49,9 +50,9 @@ func TestConfirmGone(t *testing.T) {
 					}
 					return c.List(ctx, list, options...)
 				}}).Build()
-			gone, err := (&strayRemover{lookup: lookup{live: live}}).confirmGone(t.Context(), test.stray)
-			if gone != test.gone || (err != nil) != test.fails {
-				t.Errorf("gone: %t, error: %v", gone, err)
+			uids, err := lookup{live: live}.uidsNow(t.Context(), client.MatchingFields{"metadata.name": test.name})
+			if !uids.Equal(sets.New(test.uids...)) || (err != nil) != test.fails {
+				t.Errorf("UIDs: %v, error: %v", uids, err)
 			}
 		})
 	}

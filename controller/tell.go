@@ -12,15 +12,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/users"
 )
 
 // Reasons and actions of events that are not those of a condition.
 const (
 	eventWithdrawn = "Withdrawn"
+	eventReleased  = "StraysReleased"
+	eventRotated   = "Rotated"
 
 	actionSpread   = "Spread"
 	actionWithdraw = "Withdraw"
+	actionRotate   = "Rotate"
 	actionExpire   = "Expire"
+	actionHold     = "Hold"
 )
 
 // maxNamesTold bounds how many namespaces an event names.
@@ -33,20 +39,54 @@ func (r *reconciler) tellChanges(c *v1alpha1.Credential, before *v1alpha1.Creden
 		switch ready.Reason {
 		case v1alpha1.ReasonPropagating, v1alpha1.ReasonTerminating: // soon over, or asked for
 		case v1alpha1.ReasonPropagated:
-			r.recorder.Eventf(c, nil, corev1.EventTypeNormal, ready.Reason, actionSpread, "%s", ready.Message)
+			r.tell(c, corev1.EventTypeNormal, ready.Reason, actionSpread, ready.Message)
 		default:
-			r.recorder.Eventf(c, nil, corev1.EventTypeWarning, ready.Reason, actionSpread, "%s", explain(ready, c))
+			r.tell(c, corev1.EventTypeWarning, ready.Reason, actionSpread, explain(ready, c))
 		}
 	}
+	if !c.Status.RotatedAt.Equal(before.RotatedAt) {
+		r.tell(c, corev1.EventTypeNormal, eventRotated, actionRotate, rotated(c))
+	}
 	if expiring, changed := change(c, before, v1alpha1.ConditionExpiring); changed && expiring.Status == metav1.ConditionTrue {
-		r.recorder.Eventf(c, nil, corev1.EventTypeWarning, expiring.Reason, actionExpire, "%s", expiring.Message)
+		r.tell(c, corev1.EventTypeWarning, expiring.Reason, actionExpire, expiring.Message)
 	}
 }
 
+// maxNote bounds the note of an event, in bytes. The API server refuses longer
+// ones, and nobody would hear of that.
+const maxNote = 1024
+
+func (r *reconciler) tell(c *v1alpha1.Credential, kind, reason, action, note string) {
+	if len(note) > maxNote {
+		note = strings.ToValidUTF8(note[:maxNote-len("…")], "") + "…"
+	}
+	r.recorder.Eventf(c, nil, kind, reason, action, "%s", note)
+}
+
+// change says whether a condition means something else than before: for another
+// reason, or of the same kind about another thing. That some issues are left is no
+// news.
 func change(c *v1alpha1.Credential, before *v1alpha1.CredentialStatus, condition string) (now *metav1.Condition, changed bool) {
 	now = meta.FindStatusCondition(c.Status.Conditions, condition)
 	old := meta.FindStatusCondition(before.Conditions, condition)
-	return now, now != nil && (old == nil || old.Reason != now.Reason)
+	switch {
+	case now == nil:
+		return nil, false
+	case old == nil || old.Reason != now.Reason:
+		return now, true
+	case now.Reason == v1alpha1.ReasonNamespaceIssues:
+		return now, c.Status.IssuesTotal > before.IssuesTotal
+	}
+	return now, now.Status == metav1.ConditionFalse && condition == v1alpha1.ConditionReady && old.Message != now.Message
+}
+
+// rotated says that the values changed, and who does not have them yet.
+func rotated(c *v1alpha1.Credential) string {
+	note := fmt.Sprintf("the values of Secret %s/%s changed", c.Namespace, c.Spec.SecretRef.Name)
+	if pods := int(c.Status.OutdatedPods); pods > 0 {
+		note += fmt.Sprintf("; containers of %s read the old ones into their environment and keep them until they are started again", users.Plural(pods, "pod"))
+	}
+	return note
 }
 
 // explain adds the first issue to what is told of issues.
@@ -58,25 +98,16 @@ func explain(ready *metav1.Condition, c *v1alpha1.Credential) string {
 	return fmt.Sprintf("%d issues, the first in namespace %s: %s: %s", c.Status.IssuesTotal, first.Namespace, first.Reason, first.Message)
 }
 
-// tellWithdrawn records which copies went, and why.
-func (r *reconciler) tellWithdrawn(o *observation) {
-	why := "not in scope any more, or a narrower credential is used there"
-	switch {
-	case !o.credential.DeletionTimestamp.IsZero():
-		why = "the credential is being deleted"
-	case o.problem != nil && o.problem.Withdraws():
-		why = o.problem.Message
-	}
+// enumerate lists what copies are called by a name each, no more than a few.
+func enumerate(all []copies.Copy, name func(copies.Copy) string) string {
 	var names []string
-	for _, c := range o.report.Removed {
-		names = append(names, c.Namespace)
+	for _, c := range all {
+		names = append(names, name(c))
 	}
 	slices.Sort(names)
-	more := ""
+	names = slices.Compact(names)
 	if len(names) > maxNamesTold {
-		more = fmt.Sprintf(" and %d more", len(names)-maxNamesTold)
-		names = names[:maxNamesTold]
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamesTold], ", "), len(names)-maxNamesTold)
 	}
-	r.recorder.Eventf(o.credential, nil, corev1.EventTypeNormal, eventWithdrawn, actionWithdraw,
-		"withdrew the copy from %s%s: %s", strings.Join(names, ", "), more, why)
+	return strings.Join(names, ", ")
 }

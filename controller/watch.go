@@ -20,6 +20,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/feed"
 )
@@ -29,6 +30,8 @@ type watches struct {
 	lookup
 	feed   *feed.Feed
 	layout credential.Layout
+	// sources are the caches of Secrets that may be sources.
+	sources []cache.Cache
 }
 
 type metadata = metav1.PartialObjectMetadata
@@ -43,9 +46,11 @@ func (w watches) onSources(c cache.Cache) source.Source {
 // onCopies brings the Credentials whose copy changed, and those that wait for the
 // copy of another of their name to go.
 func (w watches) onCopies(c cache.Cache) source.Source {
-	return source.Kind(c, copies.Secret(), handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, secret *metadata) []ctrl.Request {
-		return w.requests(ctx, client.MatchingFields{indexName: secret.Labels[v1alpha1.LabelCopyOf]})
-	}))
+	return source.Kind(c, copies.Secret(), handler.TypedEnqueueRequestsFromMapFunc(w.copyOf))
+}
+
+func (w watches) copyOf(ctx context.Context, secret *metadata) []ctrl.Request {
+	return w.requests(ctx, client.MatchingFields{indexName: secret.Labels[v1alpha1.LabelCopyOf]})
 }
 
 func (w watches) requests(ctx context.Context, options ...client.ListOption) []ctrl.Request {
@@ -68,13 +73,19 @@ func (w watches) onFeed() source.SyncingSource {
 	return &feedSource[ctrl.Request]{
 		feed:     w.feed,
 		affected: w.affected,
-		initial:  func(ctx context.Context) []ctrl.Request { return w.requests(ctx) },
+		initial:  w.all,
 	}
 }
 
+func (w watches) all(ctx context.Context) []ctrl.Request { return w.requests(ctx) }
+
 // affected returns the Credentials that a change of a Credential or a namespace
-// concerns.
+// concerns. Who uses a credential concerns no other part of it: pods come and go
+// all the time.
 func (w watches) affected(ctx context.Context, change feed.Change) []ctrl.Request {
+	if users.IsOnlyAboutUsers(change) {
+		return nil
+	}
 	var requests []ctrl.Request
 	for _, object := range []client.Object{change.Before, change.After} {
 		if c, ok := object.(*v1alpha1.Credential); ok {

@@ -6,12 +6,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -47,18 +47,32 @@ type world struct {
 	stop func()
 	// hold is called before a request of the controllers is sent, and may wait.
 	hold func(*http.Request)
+	// configure changes the options of the controllers.
+	configure func(*controller.Options)
+	// config is where the API server is, log where the controllers log to, and metrics
+	// what those that run now measure.
+	config  *rest.Config
+	log     logr.Logger
+	metrics *prometheus.Registry
+	// late, if there is one, says when the index of who uses what is complete.
+	late *atomic.Bool
 	// nudges counts the events that were brought about.
 	nudges int
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	c, err := client.New(config(t), client.Options{Scheme: testScheme})
+	return newWorldAt(t, config(t))
+}
+
+func newWorldAt(t *testing.T, at *rest.Config) *world {
+	t.Helper()
+	c, err := client.New(at, client.Options{Scheme: testScheme})
 	if err != nil {
 		t.Fatal(err)
 	}
 	prefix := fmt.Sprintf("w%d", worlds.Add(1))
-	w := &world{T: t, Client: c, prefix: prefix, stop: func() {}, layout: credential.Layout{
+	w := &world{T: t, Client: c, config: at, log: logr.Discard(), prefix: prefix, stop: func() {}, layout: credential.Layout{
 		SystemNamespace:  prefix + "-system",
 		InstallNamespace: prefix + "-install",
 		ProjectLabel:     prefix + ".example.com/project",
@@ -73,6 +87,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+var withoutFinalizers = client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+
 // clean leaves nothing to the controllers of the next test.
 func (w *world) clean() {
 	ctx := context.Background()
@@ -80,8 +96,7 @@ func (w *world) clean() {
 	w.must(w.List(ctx, &credentials))
 	for i := range credentials.Items {
 		c := &credentials.Items[i]
-		c.Finalizers = nil
-		w.must(client.IgnoreNotFound(w.Update(ctx, c)))
+		w.must(client.IgnoreNotFound(w.Patch(ctx, c, withoutFinalizers)))
 		w.must(client.IgnoreNotFound(w.Delete(ctx, c)))
 	}
 	var secrets corev1.SecretList
@@ -96,11 +111,12 @@ func (w *world) run() {
 	w.Helper()
 	w.stop()
 	w.sent = &requests{hold: w.hold}
-	cfg := rest.CopyConfig(config(w.T))
+	cfg := rest.CopyConfig(w.config)
 	cfg.QPS = -1
 	cfg.Wrap(w.sent.count)
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:     testScheme,
+		Logger:     w.log,
 		Cache:      controller.CacheOptions(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: crconfig.Controller{SkipNameValidation: new(true)},
@@ -110,11 +126,18 @@ func (w *world) run() {
 	into := catalog.New(w.layout)
 	f, err := feed.Start(ctx, mgr.GetCache(), into)
 	w.must(err)
-	w.must(controller.Setup(ctx, mgr, controller.Options{
-		Catalog: into, Feed: f,
+	w.metrics = prometheus.NewRegistry()
+	options := controller.Options{
+		Catalog: into, Feed: f, Usage: w.follow(mgr),
+		UsageInterval: 50 * time.Millisecond, UsageLag: 100 * time.Millisecond,
 		RetryBase: 50 * time.Millisecond, RetryMax: 200 * time.Millisecond,
-		Registerer: prometheus.NewRegistry(),
-	}))
+		StrayInterval: 100 * time.Millisecond,
+		Registerer:    w.metrics,
+	}
+	if w.configure != nil {
+		w.configure(&options)
+	}
+	w.must(controller.Setup(ctx, mgr, options))
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()
 	w.stop = sync.OnceFunc(func() {
@@ -239,74 +262,4 @@ func ready(s v1alpha1.CredentialStatus) metav1.Condition {
 		}
 	}
 	return metav1.Condition{}
-}
-
-// requests are those that a process sent.
-type requests struct {
-	hold func(*http.Request)
-
-	mu   sync.Mutex
-	list []string
-	// wide are the lists and watches of Secrets that ask for more than metadata, or
-	// for Secrets without a label of ours.
-	wide []string
-}
-
-func (r *requests) count(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(request *http.Request) (*http.Response, error) {
-		if r.hold != nil {
-			r.hold(request)
-		}
-		r.mu.Lock()
-		r.list = append(r.list, request.Method+" "+request.URL.Path)
-		if isWide(request) {
-			r.wide = append(r.wide, request.URL.RequestURI())
-		}
-		r.mu.Unlock()
-		return next.RoundTrip(request)
-	})
-}
-
-func isWide(request *http.Request) bool {
-	if request.Method != http.MethodGet || !strings.HasSuffix(request.URL.Path, "/secrets") {
-		return false
-	}
-	return request.URL.Query().Get("labelSelector") == "" || !strings.Contains(request.Header.Get("Accept"), "as=PartialObjectMetadata")
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
-
-// writes returns the requests that change something, other than events, of which
-// the path has a part.
-func (r *requests) writes(part string) []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var writes []string
-	for _, line := range r.list {
-		if !strings.HasPrefix(line, http.MethodGet+" ") && !strings.Contains(line, "/events") && strings.Contains(line, part) {
-			writes = append(writes, line)
-		}
-	}
-	return writes
-}
-
-// reads returns how often something was read.
-func (r *requests) reads(path string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	count := 0
-	for _, line := range r.list {
-		if line == http.MethodGet+" "+path {
-			count++
-		}
-	}
-	return count
-}
-
-func (r *requests) reset() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.list = nil
 }

@@ -8,6 +8,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
 )
 
 // backoff remembers, for each copy, what went wrong and when to try again. Each
@@ -50,7 +52,11 @@ func (b *backoff) note(credential types.UID, target types.NamespacedName, outcom
 	last := b.attempts[credential][target]
 	// 1 s, 2 s, 4 s …: static or very short waits are what overloads an API server
 	// when many namespaces refuse at once (external-secrets#2100).
-	wait := min(b.base<<min(last.failures, 20), b.max)
+	limit := b.max
+	if outcome.Reason == v1alpha1.IssueNameTaken {
+		limit /= 4 // a look costs little, and no event tells that the name is free
+	}
+	wait := min(b.base<<min(last.failures, 20), limit)
 	b.attempts[credential][target] = attempt{
 		failures: last.failures + 1,
 		retryAt:  b.clock.Now().Add(wait),

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
 )
 
 func TestBackoff(t *testing.T) {
@@ -38,6 +40,11 @@ func TestBackoff(t *testing.T) {
 	b.retain("1", map[types.NamespacedName]bool{a: true})
 	if len(b.attempts["1"]) != 0 {
 		t.Errorf("still remembered: %v", b.attempts["1"])
+	}
+	for range 6 {
+		if wait := b.note("1", a, Outcome{Reason: v1alpha1.IssueNameTaken}); wait > 2500*time.Millisecond {
+			t.Errorf("a name that is taken is looked at after %s", wait)
+		}
 	}
 	for range 100 { // no overflow
 		if wait := b.note("1", a, Outcome{}); wait <= 0 || wait > 10*time.Second {

@@ -5,6 +5,7 @@ package copies
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,6 +35,8 @@ type Copy struct {
 	CredentialUID  types.UID
 	// Fingerprint of the values that Credence last wrote.
 	Fingerprint string
+	// RotatedAt is when those took the place of others, zero if they never did.
+	RotatedAt time.Time
 	// Edited says that somebody else is on record as a writer of the data.
 	Edited bool
 }
@@ -51,15 +54,19 @@ func Read(secret *metav1.PartialObjectMetadata) (Copy, bool) {
 		Fingerprint:     secret.Annotations[v1alpha1.AnnotationFingerprint],
 		Edited:          len(foreignWriters(secret.ManagedFields)) > 0,
 	}
+	if at, err := time.Parse(time.RFC3339, secret.Annotations[v1alpha1.AnnotationRotatedAt]); err == nil {
+		c.RotatedAt = at
+	}
 	ours := c.CredentialName != "" && c.CredentialUID != "" && c.Fingerprint != "" &&
 		secret.Labels[v1alpha1.LabelManagedBy] == v1alpha1.ManagedByCredence
 	return c, ours
 }
 
-// Slim is the cache transform for Secrets: it keeps what Read needs. Other
-// annotations go, because that of kubectl apply holds the values themselves, and
-// so does the bookkeeping of fields, which is most of an object's metadata. A
-// Secret with its data is refused: no cache of ours may hold one.
+// Slim is the cache transform for Secrets: it keeps what Read needs, and the mark
+// of a source whose Credential is still to come. Other annotations go, because that
+// of kubectl apply holds the values themselves, and so does the bookkeeping of
+// fields, which is most of an object's metadata. A Secret with its data is refused:
+// no cache of ours may hold one.
 func Slim(object any) (any, error) {
 	secret, ok := object.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -67,7 +74,7 @@ func Slim(object any) (any, error) {
 	}
 	secret.ManagedFields = foreignWriters(secret.ManagedFields)
 	kept := map[string]string{}
-	for _, key := range []string{v1alpha1.AnnotationCopyOfUID, v1alpha1.AnnotationFingerprint} {
+	for _, key := range []string{v1alpha1.AnnotationCopyOfUID, v1alpha1.AnnotationFingerprint, v1alpha1.AnnotationRotatedAt, v1alpha1.AnnotationPending} {
 		if value, ok := secret.Annotations[key]; ok {
 			kept[key] = value
 		}

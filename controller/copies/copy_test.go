@@ -4,6 +4,7 @@ package copies
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -61,6 +62,22 @@ func TestRead(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestReadRotatedAt(t *testing.T) {
+	for value, want := range map[string]time.Time{
+		"":                     {},
+		"2027-03-01T12:00:00Z": time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC),
+		"yesterday":            {},
+	} {
+		secret := marked(func(s *metav1.PartialObjectMetadata) { s.Annotations[v1alpha1.AnnotationRotatedAt] = value })
+		if _, err := Slim(secret); err != nil {
+			t.Fatal(err)
+		}
+		if got, ours := Read(secret); !ours || !got.RotatedAt.Equal(want) {
+			t.Errorf("%q: %s, ours: %t", value, got.RotatedAt, ours)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -65,6 +66,14 @@ func (k *Keyring) Fingerprint(ctx context.Context, credential types.NamespacedNa
 	}
 	id := sha256.Sum256(key)
 	return hex.EncodeToString(id[:4]) + ":" + hex.EncodeToString(mac.Sum(nil)), nil
+}
+
+// Changed says whether two fingerprints tell that the values changed: only those
+// of one key do.
+func Changed(before, after string) bool {
+	old, _, _ := strings.Cut(before, ":")
+	now, _, _ := strings.Cut(after, ":")
+	return old == now && before != after
 }
 
 // writePart puts the length first, so that no two maps have the same text.

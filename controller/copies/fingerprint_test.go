@@ -63,6 +63,20 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
+func TestChanged(t *testing.T) {
+	for pair, want := range map[[2]string]bool{
+		{"k:1", "k:1"}: false,
+		{"k:1", "k:2"}: true,
+		{"k:1", "l:2"}: false, // a lost key
+		{"", "k:1"}:    false,
+		{"0:0", "k:1"}: false,
+	} {
+		if got := Changed(pair[0], pair[1]); got != want {
+			t.Errorf("%q: %t", pair, got)
+		}
+	}
+}
+
 func TestBrokenFingerprintKey(t *testing.T) {
 	c := fake.NewClientBuilder().WithObjects(&corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "credence", Name: KeySecret}, Data: map[string][]byte{keyField: []byte("short-key")},

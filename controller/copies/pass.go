@@ -20,6 +20,11 @@ type pass struct {
 	mu      sync.Mutex
 	report  Report
 	written map[types.NamespacedName]*metav1.PartialObjectMetadata // as the API server answered; nil: gone
+	// open are the steps that were begun. Once the pass is over, what comes of them
+	// is the next one's to tell.
+	open  map[types.NamespacedName]dueStep
+	over  bool
+	ended chan struct{} // closed when the last of open is, if that is asked for
 }
 
 func newPass(wanted Wanted, dispose func(context.Context, Copy) error) *pass {
@@ -28,7 +33,54 @@ func newPass(wanted Wanted, dispose func(context.Context, Copy) error) *pass {
 		dispose: dispose,
 		report:  Report{Outcomes: map[string]Outcome{}},
 		written: map[types.NamespacedName]*metav1.PartialObjectMetadata{},
+		open:    map[types.NamespacedName]dueStep{},
 	}
+}
+
+// begin takes down that a step is being taken.
+func (p *pass) begin(due dueStep) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open[due.target(p.wanted)] = due
+}
+
+// end takes down that a step was taken, and says whether there is still somebody
+// to tell. The caller holds the lock.
+func (p *pass) end(target types.NamespacedName) bool {
+	delete(p.open, target)
+	if len(p.open) == 0 && p.ended != nil {
+		close(p.ended)
+		p.ended = nil
+	}
+	return !p.over
+}
+
+// finish waits a moment for what is still open and returns the report, with what
+// was written.
+func (p *pass) finish(ctx context.Context) (Report, map[types.NamespacedName]*metav1.PartialObjectMetadata) {
+	ended := make(chan struct{})
+	p.mu.Lock()
+	if len(p.open) == 0 {
+		close(ended)
+	} else {
+		p.ended = ended
+	}
+	p.mu.Unlock()
+
+	timer := time.NewTimer(linger)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+	for _, due := range p.open {
+		p.delay(due.Step, due.last.outcome, linger)
+	}
+	return p.report, p.written
 }
 
 // keep takes down that a copy, or its absence, is left as it is.
@@ -40,11 +92,16 @@ func (p *pass) keep(step Step) {
 	}
 }
 
-// postpone takes down that a step has to wait: for its back-off, or because
-// there was no time for it.
+// postpone takes down that a step has to wait: for its back-off, because there was
+// no time for it, or for an answer.
 func (p *pass) postpone(step Step, last Outcome, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.delay(step, last, wait)
+}
+
+// delay is postpone for a caller that holds the lock.
+func (p *pass) delay(step Step, last Outcome, wait time.Duration) {
 	p.retry(wait)
 	if step.Action == Remove {
 		p.report.Left = append(p.report.Left, Leftover{step.Copy, last.Reason, last.Message})
@@ -57,6 +114,9 @@ func (p *pass) postpone(step Step, last Outcome, wait time.Duration) {
 func (p *pass) removed(c Copy, outcome Outcome, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.end(c.NamespacedName) {
+		return
+	}
 	p.retry(wait)
 	if !outcome.Current {
 		p.report.Left = append(p.report.Left, Leftover{c, outcome.Reason, outcome.Message})
@@ -69,6 +129,9 @@ func (p *pass) removed(c Copy, outcome Outcome, wait time.Duration) {
 func (p *pass) wrote(target types.NamespacedName, outcome Outcome, secret *metav1.PartialObjectMetadata, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.end(target) {
+		return
+	}
 	p.retry(wait)
 	p.report.Outcomes[target.Namespace] = outcome
 	if secret != nil {

@@ -19,7 +19,8 @@ const (
 	Keep Action = "keep"
 	// Create: there is none.
 	Create Action = "create"
-	// Rewrite: its values are not ours or not the source's.
+	// Rewrite: its values are not ours or not the source's, or it belongs to a
+	// credential of this name that is gone.
 	Rewrite Action = "rewrite"
 	// Remove: it is not to be there.
 	Remove Action = "remove"
@@ -52,9 +53,11 @@ type Situation struct {
 	// Retained are namespaces whose copy is left alone, be it there or not: they
 	// are being deleted, and it goes with them.
 	Retained []string
-	// Existing are all copies of the credential, wherever they are.
+	// Existing are all copies of the credential, wherever they are, and those of a
+	// gone one of the same name that are now this one's to keep or remove.
 	Existing []Copy
-	// Others are the copies of other credentials that have the same name.
+	// Others are the copies of other credentials that have the same name. They are
+	// waited for.
 	Others []Copy
 }
 
@@ -90,7 +93,7 @@ func Plan(s Situation) []Step {
 }
 
 func (w Wanted) refresh(existing Copy) Action {
-	if w.values != nil && (existing.Fingerprint != w.Fingerprint || existing.Edited) {
+	if w.values != nil && (existing.CredentialUID != w.UID || existing.Fingerprint != w.Fingerprint || existing.Edited) {
 		return Rewrite
 	}
 	return Keep

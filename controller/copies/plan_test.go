@@ -25,6 +25,7 @@ func TestPlan(t *testing.T) {
 	edited := func(c *Copy) { c.Edited = true }
 	renamed := func(c *Copy) { c.Name = "else" }
 	others := func(c *Copy) { c.CredentialUID = "2" }
+	inherited := others // of one that is gone
 
 	for name, test := range map[string]struct {
 		situation Situation
@@ -41,6 +42,10 @@ func TestPlan(t *testing.T) {
 		"terminating":             {Situation{Wanted: wanted, Retained: []string{"a", "b"}, Existing: []Copy{at("a", outdated)}}, nil},
 		"withdrawn, terminating":  {Situation{Wanted: wanted, Existing: []Copy{at("a")}}, []string{"remove a"}},
 		"another credential's":    {Situation{Wanted: wanted, Desired: []string{"a", "b"}, Others: []Copy{at("a", others), at("c", others)}}, []string{"wait a", "create b"}},
+		"inherited":               {Situation{Wanted: wanted, Desired: []string{"a"}, Existing: []Copy{at("a", inherited)}}, []string{"rewrite a"}},
+		"inherited, no values":    {Situation{Wanted: empty, Desired: []string{"a"}, Existing: []Copy{at("a", inherited)}}, []string{"keep a"}},
+		"inherited, withdrawn":    {Situation{Wanted: empty, Existing: []Copy{at("a", inherited)}}, []string{"remove a"}},
+		"inherited, terminating":  {Situation{Wanted: wanted, Retained: []string{"a"}, Existing: []Copy{at("a", inherited)}}, nil},
 		"no values":               {Situation{Wanted: empty, Desired: []string{"a", "b", "c"}, Existing: []Copy{at("a"), at("b", outdated, edited)}}, []string{"keep a", "keep b", "keep c"}},
 		"no values, out of scope": {Situation{Wanted: empty, Existing: []Copy{at("a")}}, []string{"remove a"}},
 	} {

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,6 +24,9 @@ const (
 	passBudget = 5 * time.Second
 	// retryBudget is the same for namespaces that failed before.
 	retryBudget = time.Second
+	// linger is how long one Spread waits for the last answers. A namespace that is
+	// slower than that goes on by itself, and is asked about again.
+	linger = time.Second
 	// soon is when to come back for what there was no time for.
 	soon = 100 * time.Millisecond
 	// sightingTimeout bounds the wait for the cache to show what was written.
@@ -74,7 +76,6 @@ func (w *Writer) Abandon(ctx context.Context, wanted Wanted, steps []Step) Repor
 func (w *Writer) run(ctx context.Context, wanted Wanted, steps []Step, dispose func(context.Context, Copy) error) Report {
 	p := newPass(wanted, dispose)
 	start := w.Clock.Now()
-	var running sync.WaitGroup
 	for _, due := range w.sort(p, steps) {
 		deadline, pools := start.Add(passBudget), []chan struct{}{w.slots}
 		if due.last.failures > 0 {
@@ -85,14 +86,29 @@ func (w *Writer) run(ctx context.Context, wanted Wanted, steps []Step, dispose f
 			p.postpone(due.Step, due.last.outcome, soon)
 			continue
 		}
-		running.Go(func() {
-			defer release()
-			w.take(ctx, p, due.Step)
-		})
+		if !w.start(p, due, release) {
+			release()
+			p.postpone(due.Step, due.last.outcome, soon)
+		}
 	}
-	running.Wait()
-	w.awaitSighting(ctx, p.written)
-	return p.report
+	report, written := p.finish(ctx)
+	w.awaitSighting(ctx, written)
+	return report
+}
+
+// start takes a step beside the others, unless the writer has ended.
+func (w *Writer) start(p *pass, due dueStep, release func()) bool {
+	e := errand{p.wanted.UID, due.target(p.wanted)}
+	if !w.errands.begin(e) {
+		return false
+	}
+	p.begin(due)
+	go func() {
+		defer w.errands.end(e)
+		defer release()
+		w.take(p, due.Step)
+	}()
+	return true
 }
 
 // dueStep is a step with what came of it before.
@@ -112,12 +128,14 @@ func (w *Writer) sort(p *pass, steps []Step) []dueStep {
 		last := w.backoff.get(p.wanted.UID, target)
 		concerned[target] = true
 		switch {
-		case step.Action == Keep, step.Action == Rewrite && w.isSettled(step.Copy):
+		case step.Action == Keep, step.Action == Rewrite && w.isSettled(p.wanted, step.Copy):
 			p.keep(step)
 			w.backoff.note(p.wanted.UID, target, Outcome{Current: true})
 		case step.Action == Wait:
 			p.report.Outcomes[step.Namespace] = Outcome{Reason: v1alpha1.IssueNameTaken,
 				Message: "the copy of another credential of this name is still there"}
+		case w.errands.has(errand{p.wanted.UID, target}):
+			p.postpone(step, last.outcome, linger)
 		case now.Before(last.retryAt):
 			p.postpone(step, last.outcome, last.retryAt.Sub(now))
 		default:
@@ -155,9 +173,9 @@ func (w *Writer) acquire(ctx context.Context, deadline time.Time, pools ...chan 
 	return release, true
 }
 
-// take takes one step and notes how it went.
-func (w *Writer) take(ctx context.Context, p *pass, step Step) {
-	ctx, cancel := context.WithTimeout(ctx, 2*writeTimeout)
+// take takes one step and notes how it went. It may outlast its pass.
+func (w *Writer) take(p *pass, step Step) {
+	ctx, cancel := context.WithTimeout(w.errands.life, 2*writeTimeout)
 	defer cancel()
 	target := step.target(p.wanted)
 	if step.Action == Remove {

@@ -25,6 +25,7 @@ func (w *Writer) Withdraw(ctx context.Context, c Copy) error {
 		ResourceVersion: &c.ResourceVersion,
 	}))
 	w.count("delete", err)
+	w.settled.Delete(c.UID)
 	if err != nil {
 		return fmt.Errorf("deleting copy %s: %w", c.NamespacedName, err)
 	}
@@ -34,13 +35,14 @@ func (w *Writer) Withdraw(ctx context.Context, c Copy) error {
 // Release makes a copy an ordinary Secret: it takes our marks off and leaves the
 // rest.
 func (w *Writer) Release(ctx context.Context, c Copy) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
 	err := w.patch(ctx, named(c.NamespacedName), append(c.unchanged(),
 		operation{Op: "remove", Path: pointer("metadata", "labels", v1alpha1.LabelCopyOf)},
 		operation{Op: "remove", Path: pointer("metadata", "labels", v1alpha1.LabelManagedBy)},
 		operation{Op: "remove", Path: pointer("metadata", "annotations", v1alpha1.AnnotationCopyOfUID)},
 		operation{Op: "remove", Path: pointer("metadata", "annotations", v1alpha1.AnnotationFingerprint)},
+		// To remove what is not there is an error, so it is there first.
+		operation{Op: "add", Path: pointer("metadata", "annotations", v1alpha1.AnnotationRotatedAt), Value: "released"},
+		operation{Op: "remove", Path: pointer("metadata", "annotations", v1alpha1.AnnotationRotatedAt)},
 	))
 	err = client.IgnoreNotFound(err)
 	w.count("release", err)
@@ -58,13 +60,14 @@ type operation struct {
 }
 
 // unchanged tests that a Secret still is the copy that was seen: the same object,
-// with the marks that make it ours.
+// with the marks that make it ours, and written by nobody of us meanwhile.
 func (c Copy) unchanged() []operation {
 	return []operation{
 		{Op: "test", Path: pointer("metadata", "uid"), Value: c.UID},
 		{Op: "test", Path: pointer("metadata", "labels", v1alpha1.LabelCopyOf), Value: c.CredentialName},
 		{Op: "test", Path: pointer("metadata", "labels", v1alpha1.LabelManagedBy), Value: v1alpha1.ManagedByCredence},
 		{Op: "test", Path: pointer("metadata", "annotations", v1alpha1.AnnotationCopyOfUID), Value: c.CredentialUID},
+		{Op: "test", Path: pointer("metadata", "annotations", v1alpha1.AnnotationFingerprint), Value: c.Fingerprint},
 	}
 }
 
@@ -75,5 +78,7 @@ func (w *Writer) patch(ctx context.Context, secret *metav1.PartialObjectMetadata
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	return w.Client.Patch(ctx, secret, client.RawPatch(types.JSONPatchType, body), client.FieldOwner(v1alpha1.FieldManager))
 }

@@ -3,10 +3,14 @@
 package copies
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"strings"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -36,6 +40,8 @@ func (w *Writer) create(ctx context.Context, wanted Wanted, namespace string) (O
 		}
 	}
 	secret := wanted.secret(namespace)
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	err := w.Client.Create(ctx, secret, client.FieldOwner(v1alpha1.FieldManager))
 	w.count("create", client.IgnoreAlreadyExists(err))
 	switch {
@@ -72,7 +78,8 @@ func taken(wanted Wanted) Outcome {
 		Message: fmt.Sprintf("another Secret has the name %s; it is left as it is: rename or remove it", wanted.Name)}
 }
 
-// rewrite brings a copy up to date, if it is the one that was seen and still ours.
+// rewrite brings a copy up to date, if it is the one that was seen and still ours,
+// or was that of a gone credential: it is then this one's.
 //
 // It is a JSON patch and not a server-side apply, because apply removes only what
 // it applied before: a key that left the source would stay from the POST, and a
@@ -80,52 +87,112 @@ func taken(wanted Wanted) Outcome {
 // in one write, tests the marks together with the UID, and leaves other labels
 // and annotations alone. A test that fails is answered 422.
 func (w *Writer) rewrite(ctx context.Context, wanted Wanted, c Copy) (Outcome, *metav1.PartialObjectMetadata) {
+	rotates := Changed(c.Fingerprint, wanted.Fingerprint)
+	if c.Edited && !rotates {
+		live, err := w.look(ctx, c)
+		switch {
+		case err != nil:
+			outcome := wanted.refused(err)
+			outcome.Exists = true
+			return outcome, nil
+		case live == nil:
+			return Outcome{Exists: true}, nil
+		case wanted.settles(live, c):
+			secret := metadataOf(live)
+			w.settle(secret)
+			return Outcome{Exists: true, Current: true}, secret
+		}
+		rotates = !equal(live.Data, wanted.values)
+	}
 	secret := named(c.NamespacedName)
-	err := w.patch(ctx, secret, append(c.unchanged(),
-		operation{Op: "add", Path: pointer("metadata", "annotations", v1alpha1.AnnotationFingerprint), Value: wanted.Fingerprint},
-		operation{Op: "add", Path: pointer("data"), Value: wanted.values},
-	))
+	err := w.patch(ctx, secret, w.update(wanted, c, rotates))
 	w.count("update", err)
 	if err == nil {
 		w.settle(secret)
 		return Outcome{Exists: true, Current: true}, secret
 	}
-	if apierrors.IsNotFound(err) || apierrors.IsInvalid(err) && !w.still(ctx, c) {
-		// Not what it was when it was seen. The informer will tell what it is now.
+	return w.notRewritten(ctx, wanted, c, err)
+}
+
+// update is the patch that makes a copy what is wanted.
+func (w *Writer) update(wanted Wanted, c Copy, rotates bool) []operation {
+	operations := append(c.unchanged(),
+		operation{Op: "test", Path: pointer("type"), Value: wanted.Type},
+		operation{Op: "add", Path: pointer("metadata", "annotations", v1alpha1.AnnotationCopyOfUID), Value: wanted.UID},
+		operation{Op: "add", Path: pointer("metadata", "annotations", v1alpha1.AnnotationFingerprint), Value: wanted.Fingerprint},
+		operation{Op: "add", Path: pointer("data"), Value: wanted.values},
+	)
+	if rotates {
+		operations = append(operations, operation{Op: "add",
+			Path:  pointer("metadata", "annotations", v1alpha1.AnnotationRotatedAt),
+			Value: w.Clock.Now().UTC().Format(time.RFC3339)})
+	}
+	return operations
+}
+
+// notRewritten finds out why a copy was not. The text of an answer is nothing to
+// go by; what cannot be written at all shows in the Secret.
+func (w *Writer) notRewritten(ctx context.Context, wanted Wanted, c Copy, err error) (Outcome, *metav1.PartialObjectMetadata) {
+	if apierrors.IsNotFound(err) {
 		return Outcome{Exists: true}, nil
 	}
-	if apierrors.IsInvalid(err) && strings.Contains(err.Error(), "immutable") {
-		return w.replace(ctx, wanted, c)
+	if apierrors.IsInvalid(err) {
+		live, lookErr := w.look(ctx, c)
+		switch {
+		case lookErr != nil:
+		case live == nil:
+			// Not what it was when it was seen. The informer will tell what it is now.
+			return Outcome{Exists: true}, nil
+		case live.Type != wanted.Type, live.Immutable != nil && *live.Immutable:
+			c.ResourceVersion = live.ResourceVersion
+			return w.replace(ctx, wanted, c)
+		}
 	}
 	outcome := wanted.refused(err)
 	outcome.Exists = true
 	return outcome, nil
 }
 
-// still says whether a Secret is the copy that was seen. If that cannot be told,
-// it is.
-func (w *Writer) still(ctx context.Context, c Copy) bool {
-	live := Secret()
+// look reads a copy with its values, nil if it is not the one that was seen any
+// more. Nothing of the values is kept.
+func (w *Writer) look(ctx context.Context, c Copy) (*corev1.Secret, error) {
+	live := &corev1.Secret{}
 	if err := w.Reader.Get(ctx, c.NamespacedName, live); err != nil {
-		return !apierrors.IsNotFound(err)
+		return nil, client.IgnoreNotFound(err)
 	}
-	now, ours := Read(live)
-	return ours && now.UID == c.UID && now.CredentialUID == c.CredentialUID && now.CredentialName == c.CredentialName
+	now, ours := Read(metadataOf(live))
+	if !ours || now.UID != c.UID || now.CredentialUID != c.CredentialUID || now.CredentialName != c.CredentialName || now.Fingerprint != c.Fingerprint {
+		return nil, nil
+	}
+	return live, nil
 }
 
-// replace makes a copy again that cannot be written, because somebody made it
-// immutable.
+// settles says whether a copy that somebody wrote is all the same as it is to be.
+func (w Wanted) settles(live *corev1.Secret, c Copy) bool {
+	return c.CredentialUID == w.UID && c.Fingerprint == w.Fingerprint && live.Type == w.Type && equal(live.Data, w.values)
+}
+
+func equal(a, b map[string][]byte) bool { return maps.EqualFunc(a, b, bytes.Equal) }
+
+func metadataOf(secret *corev1.Secret) *metav1.PartialObjectMetadata {
+	all := named(client.ObjectKeyFromObject(secret))
+	all.ObjectMeta = secret.ObjectMeta
+	return all
+}
+
+// replace makes a copy again that cannot be written, because it is immutable or of
+// another type.
 func (w *Writer) replace(ctx context.Context, wanted Wanted, c Copy) (Outcome, *metav1.PartialObjectMetadata) {
 	if err := w.Withdraw(ctx, c); err != nil {
 		return Outcome{Exists: true, Reason: v1alpha1.IssueCopyBlocked,
-			Message: fmt.Sprintf("Secret %s is immutable; it is being made again", wanted.Name)}, nil
+			Message: fmt.Sprintf("Secret %s is immutable or of another type; it is being made again", wanted.Name)}, nil
 	}
 	return w.create(ctx, wanted, c.Namespace)
 }
 
-// settle remembers a copy that was just written and still has another writer on
-// record: one that wrote the same values as we did. Writing again would not
-// change that, so it is not tried until the copy changes.
+// settle remembers a copy that is in order and has another writer on record: one
+// that wrote the same values as we did. Writing would not change that, so nothing
+// is tried until the copy changes.
 func (w *Writer) settle(secret *metav1.PartialObjectMetadata) {
 	if len(foreignWriters(secret.ManagedFields)) > 0 {
 		w.settled.Store(secret.UID, secret.ResourceVersion)
@@ -133,9 +200,9 @@ func (w *Writer) settle(secret *metav1.PartialObjectMetadata) {
 }
 
 // isSettled says whether a copy that looks edited was found to be in order.
-func (w *Writer) isSettled(c Copy) bool {
+func (w *Writer) isSettled(wanted Wanted, c Copy) bool {
 	version, ok := w.settled.Load(c.UID)
-	return ok && version == c.ResourceVersion
+	return ok && version == c.ResourceVersion && c.CredentialUID == wanted.UID && c.Fingerprint == wanted.Fingerprint
 }
 
 func named(key types.NamespacedName) *metav1.PartialObjectMetadata {

@@ -3,6 +3,7 @@
 package copies
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -33,7 +34,8 @@ type Options struct {
 }
 
 // Writer makes, changes and removes copies. It is safe for concurrent use, but
-// one credential must be spread by one caller at a time.
+// one credential must be spread by one caller at a time. A manager runs it, so that
+// it ends with the leadership.
 type Writer struct {
 	Options
 	backoff backoff
@@ -41,12 +43,14 @@ type Writer struct {
 	// a quarter of them, so that slow refusals never stall the others.
 	slots, retries chan struct{}
 	settled        sync.Map // UID of a copy → resourceVersion
+	errands        errands
 	writes         *prometheus.CounterVec
 }
 
 // NewWriter makes a Writer.
 func NewWriter(options Options) *Writer {
 	return &Writer{
+		errands: newErrands(),
 		Options: options,
 		backoff: backoff{
 			clock:    options.Clock,
@@ -62,6 +66,16 @@ func NewWriter(options Options) *Writer {
 		}, []string{"operation", "outcome"}),
 	}
 }
+
+// Start ends what is still under way when the context is done.
+func (w *Writer) Start(ctx context.Context) error {
+	<-ctx.Done()
+	w.errands.stop()
+	return nil
+}
+
+// Busy says whether a request is under way for a credential.
+func (w *Writer) Busy(credential types.UID) bool { return w.errands.any(credential) }
 
 // Collector has the metrics of the writer.
 func (w *Writer) Collector() prometheus.Collector { return w.writes }

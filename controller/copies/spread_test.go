@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package copies
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+)
+
+// TestWriterEnds: a request that outlasts its pass is not sent twice, and ends with
+// the writer, as a process does that is no leader any more.
+func TestWriterEnds(t *testing.T) {
+	var asked atomic.Int32
+	hanging := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			if object.GetNamespace() != "slow" {
+				return c.Create(ctx, object, options...)
+			}
+			asked.Add(1)
+			<-ctx.Done()
+			return ctx.Err()
+		},
+	}).Build()
+	w := NewWriter(Options{Client: hanging, Reader: hanging, Cache: hanging, Clock: clock.RealClock{},
+		Concurrency: 4, RetryBase: time.Second, RetryMax: time.Second})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- w.Start(ctx) }()
+
+	wanted := Wanted{Credential: types.NamespacedName{Namespace: "n", Name: "key"}, UID: "1", Name: "genericsecret-key", Type: corev1.SecretTypeOpaque}.
+		Fill(map[string][]byte{"k": []byte("v")}, "k:1")
+	steps := Plan(Situation{Wanted: wanted, Desired: []string{"fast", "slow"}})
+	for range 2 {
+		report := w.Spread(t.Context(), wanted, steps)
+		if slow := report.Outcomes["slow"]; slow.Exists || slow.Reason != "" || report.RetryAfter == 0 {
+			t.Errorf("the slow one is %+v, again in %s", slow, report.RetryAfter)
+		}
+		if !report.Outcomes["fast"].Current {
+			t.Errorf("the fast one has no copy: %+v", report.Outcomes["fast"])
+		}
+	}
+	if !w.Busy("1") || w.Busy("2") {
+		t.Error("the writer does not know what it is about")
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if w.Busy("1") || asked.Load() != 1 {
+		t.Errorf("busy: %t, asked %d times", w.Busy("1"), asked.Load())
+	}
+	report := w.Spread(t.Context(), wanted, Plan(Situation{Wanted: wanted, Desired: []string{"late"}}))
+	if report.Outcomes["late"].Exists {
+		t.Error("it goes on writing")
+	}
+}

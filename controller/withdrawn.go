@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/users"
+	"github.com/credence-dev/credence/usage"
+)
+
+// tellWithdrawn records which copies went and why, in one event. It is a warning
+// if somebody still refers to what is no longer there.
+func (r *reconciler) tellWithdrawn(o *observation) {
+	var reasons []string
+	gone := map[string][]copies.Copy{}
+	var missed []string
+	for _, c := range o.report.Removed {
+		why, asked := r.whyWithdrawn(o, c.Namespace)
+		if gone[why] == nil {
+			reasons = append(reasons, why)
+		}
+		gone[why] = append(gone[why], c)
+		if !asked {
+			missed = append(missed, c.Namespace)
+		}
+	}
+	slices.Sort(reasons)
+	var parts []string
+	for _, why := range reasons {
+		parts = append(parts, fmt.Sprintf("from %s: %s", enumerate(gone[why], func(c copies.Copy) string { return c.Namespace }), why))
+	}
+	note, kind := "withdrew the copy "+strings.Join(parts, "; "), corev1.EventTypeNormal
+	if still := r.stillRefer(o, missed); still != "" {
+		note, kind = note+"; "+still, corev1.EventTypeWarning
+	}
+	r.tell(o.credential, kind, eventWithdrawn, actionWithdraw, note)
+}
+
+// whyWithdrawn says why a namespace has no copy any more, and whether its users
+// asked for that or have something else now.
+func (r *reconciler) whyWithdrawn(o *observation, namespace string) (why string, asked bool) {
+	switch {
+	case !o.credential.DeletionTimestamp.IsZero():
+		return "the credential is being deleted", true
+	case o.problem != nil && o.problem.Withdraws():
+		return o.problem.Message, false
+	}
+	if at := slices.IndexFunc(o.projects, func(p project) bool { return p.namespace == namespace }); at >= 0 {
+		switch p := o.projects[at]; {
+		case p.shadowedBy != nil:
+			return fmt.Sprintf("credential %s has the same name and is used there instead", p.shadowedBy), true
+		case p.unused:
+			return "nothing there uses the credential any more, and it is spread on demand", true
+		}
+		return "it had another name", true
+	}
+	place, _ := r.catalog.Place(namespace)
+	if !place.IsProject() {
+		return fmt.Sprintf("no project any more (label %s)", o.layout.ProjectLabel), false
+	}
+	return fmt.Sprintf("not labelled %s=%s any more", o.layout.DepartmentLabel, o.credential.Spec.Scope.Department), false
+}
+
+// stillRefer names who refers to the credential in namespaces that are without it
+// now. Their running pods keep what they have; new ones of theirs cannot start.
+func (r *reconciler) stillRefer(o *observation, namespaces []string) string {
+	if len(namespaces) == 0 || !r.users.Index.Synced() {
+		return ""
+	}
+	found := r.users.Index.Users(usage.Query{Name: o.credential.Name, Secret: o.wanted.Name, Namespaces: namespaces})
+	all := slices.Concat(found.Workloads, found.Automatic, found.Templates)
+	if len(all) == 0 {
+		return ""
+	}
+	names := make([]string, 0, maxNamesTold)
+	for _, user := range all[:min(len(all), maxNamesTold)] {
+		names = append(names, user.String())
+	}
+	more := ""
+	if left := len(all) - len(names); left > 0 {
+		more = fmt.Sprintf(" and %d more", left)
+	}
+	verb := "still refer to it"
+	if len(all) == 1 {
+		verb = "still refers to it"
+	}
+	return fmt.Sprintf("%s there %s: %s%s", kindsOf(found), verb, strings.Join(names, ", "), more)
+}
+
+// kindsOf says how many workloads and templates there are.
+func kindsOf(found usage.Users) string {
+	workloads := len(found.Workloads) + len(found.Automatic)
+	switch {
+	case len(found.Templates) == 0:
+		return users.Plural(workloads, "workload")
+	case workloads == 0:
+		return users.Plural(len(found.Templates), "template")
+	}
+	return users.Plural(workloads, "workload") + " and " + users.Plural(len(found.Templates), "template")
+}
