@@ -31,6 +31,7 @@ fuzz: ## Every fuzz target for FUZZTIME (default 30s).
 .PHONY: bench
 bench: programs ## The figures that the design promises, as ratios.
 	go test -run '^$$' -bench . -benchmem ./injector
+	go test -run '^$$' -bench . -benchmem ./usage
 	go test -run '^$$' -bench Admission -timeout 20m ./webhook
 	KUBEBUILDER_ASSETS=$(ASSETS) go test -C e2e -run '^$$' -bench . -benchtime 1x -timeout 30m ./...
 
@@ -51,7 +52,8 @@ generate: ## Generate deep copies and CRDs from the API types.
 verify: generate ## Fail if generated files or module files are out of step.
 	go mod tidy -diff
 	cd e2e && go mod tidy -diff
-	@if ! git diff --exit-code --stat -- api charts/credence/files; then echo "run make generate and commit the result"; exit 1; fi
+	@changed=$$(git status --porcelain -- api charts/credence/files); \
+	  if [ -n "$$changed" ]; then echo "$$changed"; echo "run make generate and commit the result"; exit 1; fi
 
 .PHONY: build
 build: ## The program, into bin/.

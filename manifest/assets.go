@@ -53,12 +53,18 @@ func (a *Assets) add(o object) error {
 	case secretType:
 		return addTo(&a.Secrets, o)
 	}
+	if o.isOurs() {
+		return unknownKind(o)
+	}
 	return nil
 }
 
 // addTo decodes strictly: an asset with a misspelt field would mean something
 // else than its author thinks. Errors name fields, and nothing of a Secret.
-func addTo[T any](list *[]T, o object) error {
+func addTo[T any, P interface {
+	*T
+	metav1.Object
+}](list *[]T, o object) error {
 	var item T
 	strict, err := kjson.UnmarshalStrict(o.JSON, &item)
 	if _, metadataOnly := any(item).(metav1.PartialObjectMetadata); err == nil && len(strict) > 0 && !metadataOnly {
@@ -66,7 +72,7 @@ func addTo[T any](list *[]T, o object) error {
 	}
 	if err == nil {
 		*list = append(*list, item)
-		return nil
+		return validate(o, P(&item))
 	}
 	f := &fault{[]string{o.Pointer}, fmt.Errorf("the %s cannot be read: %w", o.Kind, err)}
 	var mistyped *json.UnmarshalTypeError
@@ -110,7 +116,7 @@ func (a *Assets) Catalog(layout credential.Layout, namespace string) (known *cat
 		if owner == nil || owner.Name == c.Name { // the same once more replaces what was read before
 			owners[source], owner = c, nil
 		}
-		if c.Status.ObservedGeneration > 0 || len(c.Status.Conditions) > 0 {
+		if hasStatus(c) {
 			known.Set(catalog.NewEntry(c))
 			continue
 		}
@@ -124,6 +130,11 @@ func (a *Assets) Catalog(layout credential.Layout, namespace string) (known *cat
 		}
 	}
 	return known, problems
+}
+
+// hasStatus says whether a controller has seen a Credential.
+func hasStatus(c *v1alpha1.Credential) bool {
+	return c.Status.ObservedGeneration > 0 || len(c.Status.Conditions) > 0
 }
 
 // byAge returns the Credentials, the oldest first, because of two with one source

@@ -3,6 +3,7 @@
 package manifest_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -64,21 +65,36 @@ items:
 }
 
 func TestReadAssetsErrors(t *testing.T) {
-	const first = "apiVersion: v1\nkind: Namespace\n---\n" // the next document begins in line 4
+	const first = "apiVersion: v1\nkind: Pod\n---\n" // the next document begins in line 4
 	const credential = "apiVersion: credence.dev/v1alpha1\nkind: Credential\n"
 	const secret = "apiVersion: v1\nkind: Secret\n"
 	const badSecret = "the Secret cannot be read: a field is unknown or has the wrong type, or data is not base64"
+	const spec = "metadata: {name: c, namespace: team-a}\nspec:\n  type: generic\n  scope: {level: project}\n"
 	for name, test := range map[string]struct{ text, want string }{
 		"unknown field":        {first + credential + "spec:\n  type: generic\n  secret: canary\n", `document 2 (line 8): the Credential cannot be read: unknown field "spec.secret"`},
 		"unknown field, deep":  {credential + "spec:\n  injection:\n    env:\n    - name: A\n      keys: b\n", `document 1 (line 7): the Credential cannot be read: unknown field "spec.injection.env[0].keys"`},
 		"field in other case":  {credential + "Spec: {}\n", `document 1 (line 3): the Credential cannot be read: unknown field "Spec"`},
 		"wrong type":           {credential + "spec:\n  type: generic\n  scope: cluster\n", "document 1 (line 5): the Credential cannot be read: spec.scope must not be a JSON string"},
 		"wrong type in status": {credential + "status:\n  observedGeneration: one\n", "document 1 (line 4): the Credential cannot be read: status.observedGeneration must not be a JSON string"},
-		"item of a list":       {"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Namespace\n- " + strings.ReplaceAll(credential, "\n", "\n  ") + "spec:\n    typ: a\n", `document 1 (line 9): the Credential cannot be read: unknown field "spec.typ"`},
+		"item of a list":       {"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n- " + strings.ReplaceAll(credential, "\n", "\n  ") + "spec:\n    typ: a\n", `document 1 (line 9): the Credential cannot be read: unknown field "spec.typ"`},
 		"secret, wrong type":   {secret + "stringData: {a: [canary]}\n", "document 1 (line 3): " + badSecret},
 		"secret, no base64":    {first + secret + "data: {a: canary!}\n", "document 2 (line 4): " + badSecret},
 		"secret, field":        {secret + "metadata: {}\ncanary: {a: b}\n", "document 1 (line 4): " + badSecret},
 		"namespace":            {"apiVersion: v1\nkind: Namespace\nmetadata:\n  labels:\n    a: true\n", "document 1 (line 4): the Namespace cannot be read: metadata.labels must not be a JSON bool"},
+		"no source":            {first + credential + spec, "document 2 (line 7): the Credential is not valid: spec.secretRef: Required value"},
+		"no spec":              {credential + "metadata: {name: c}\n", "document 1 (line 1): the Credential is not valid: spec: Required value"},
+		"no name":              {first + credential + "metadata:\n  namespace: team-a\n", "document 2 (line 6): the Credential is not valid: metadata.name: Required value: name or generateName is required"},
+		"only half a name":     {credential + "metadata:\n  generateName: c-\n", "document 1 (line 3): the Credential is not valid: metadata.name: Required value: name or generateName is required"},
+		"long name":            {credential + "metadata: {name: " + strings.Repeat("c", 60) + "}\nspec: {type: generic, scope: {level: cluster}, secretRef: {name: s}}\n", "document 1 (line 3): the Credential is not valid: metadata: Invalid value: metadata.name must be a DNS label of at most 52 characters: lower case letters, digits and '-'; it is what workloads write"},
+		"no department":        {credential + "metadata: {name: c}\nspec:\n  type: generic\n  scope:\n    level: department\n  secretRef: {name: s}\n", "document 1 (line 6): the Credential is not valid: spec.scope: Invalid value: department must be set for the level department, and only for it"},
+		"name of a variable":   {credential + spec + "  secretRef: {name: s}\n  injection:\n    env:\n    - name: A=B\n      key: k\n", "document 1 (line 10): the Credential is not valid: spec.injection.env[0].name: Invalid value: name must be one or more printable ASCII characters other than '='"},
+		"type":                 {credential + "metadata: {name: c}\nspec:\n  type: canary\n  scope: {level: cluster}\n  secretRef: {name: s}\n", `document 1 (line 5): the Credential is not valid: spec.type: Unsupported value: supported values: "docker-registry", "access-key", "password", "ssh-key", "generic"`},
+		"another version":      {first + "kind: Credential\napiVersion: credence.dev/v1beta1\n", `document 2 (line 4): credence.dev/v1beta1 Credential is not a kind that this version of Credence knows; did you mean "credence.dev/v1alpha1 Credential"?`},
+		"kind in lower case":   {"apiVersion: credence.dev/v1alpha1\nkind: credential\n", `document 1 (line 2): credence.dev/v1alpha1 credential is not a kind that this version of Credence knows; did you mean "credence.dev/v1alpha1 Credential"?`},
+		"another kind of ours": {"apiVersion: Credence.dev/v1\nkind: \"a\\e[1m\"\n", `document 1 (line 2): Credence.dev/v1 "a\x1b[1m" is not a kind that this version of Credence knows`},
+		"namespace, no name":   {"apiVersion: v1\nkind: Namespace\nmetadata: {labels: {}}\n", "document 1 (line 3): the Namespace is not valid: metadata.name: Required value: name or generateName is required"},
+		"namespace, name":      {"apiVersion: v1\nkind: Namespace\nmetadata: {name: a.canary}\n", "document 1 (line 3): the Namespace is not valid: metadata.name: Invalid value: must not contain dots"},
+		"secret, no name":      {secret + "stringData: {a: canary}\n", "document 1 (line 1): the Secret is not valid: metadata.name: Required value: name or generateName is required"},
 		"kind":                 {first + "kind: [canary]\n", "document 2 (line 4): not a Kubernetes object: /kind must be a string, not a JSON array"},
 		"items":                {"apiVersion: v1\nkind: List\nitems: canary\n", "document 1 (line 3): not a Kubernetes object: /items must be a list"},
 		"item":                 {"apiVersion: v1\nkind: List\nitems:\n- {}\n- canary\n", "document 1 (line 5): not a Kubernetes object: it must be an object, not a JSON string"},
@@ -92,6 +108,41 @@ func TestReadAssetsErrors(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestReadAssetsAsTheAPIServer reads what the tests of the CRD know to be valid or not.
+func TestReadAssetsAsTheAPIServer(t *testing.T) {
+	for folder, valid := range map[string]bool{"valid": true, "invalid": false} {
+		files, err := filepath.Glob("../api/v1alpha1/testdata/" + folder + "/*.yaml")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no files (%v)", err)
+		}
+		for _, file := range files {
+			name := filepath.Base(file)
+			if !valid && (strings.HasPrefix(name, "update-") || strings.HasPrefix(name, "status-")) {
+				continue // about what was before, or what only a controller writes
+			}
+			t.Run(folder+"/"+name, func(t *testing.T) {
+				documents, err := manifest.ReadFile(file, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := manifest.ReadAssets(documents); (err == nil) != valid {
+					t.Errorf("got error %v", err)
+				}
+			})
+		}
+	}
+}
+
+// TestReadAssetsSeen holds that a Credential which a cluster has is taken as it is:
+// the cluster's CRD may be another one.
+func TestReadAssetsSeen(t *testing.T) {
+	const text = "{apiVersion: credence.dev/v1alpha1, kind: Credential, metadata: {name: c}, spec: {type: of-tomorrow, scope: {level: project}, secretRef: {name: s}}, status: {observedGeneration: 1}}"
+	assets, err := readAssets(t, text)
+	if err != nil || len(assets.Credentials) != 1 {
+		t.Errorf("got error %v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	yaml3 "go.yaml.in/yaml/v3"
@@ -57,7 +58,9 @@ func hasKeyTwice(node *yaml3.Node) bool {
 // fixedWords are how the parser's messages begin that hold nothing of the text.
 var fixedWords = regexp.MustCompile(`^(did not find|could not find|found |mapping values|block sequence|block collection|control characters|invalid (leading|trailing|length|Unicode)|incomplete|unexpected|exceeded|document contains excessive|map merge requires)`)
 
-var lineNumber = regexp.MustCompile(`^(unmarshal errors: *)?line [0-9]+: `)
+var linePrefix = regexp.MustCompile(`^(unmarshal errors: *)?line [0-9]+: `)
+
+var lineNumber = regexp.MustCompile(`\bline ([0-9]+):`)
 
 // wordYAMLError words what the YAML parser says, without what it repeats of the
 // text: a password that begins with "*" is an alias to it, and named as one.
@@ -66,7 +69,7 @@ func wordYAMLError(err error) string {
 	for _, prefix := range []string{"error converting YAML to JSON: ", "yaml: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
-	text = lineNumber.ReplaceAllString(text, "")
+	text = linePrefix.ReplaceAllString(text, "")
 	switch {
 	case errors.Is(err, errTwice):
 		return text
@@ -86,34 +89,89 @@ func wordYAMLError(err error) string {
 // is just the first of a list or a text over several lines.
 const lookAhead = 20
 
+// maxSearched bounds the bytes that are read in search of one fault. It is a hundred times
+// what people write as one document.
+const maxSearched = 16 << 20
+
+// near is how many lines before the one that the parser names are tried first.
+const near = 3
+
 // faultyLine returns the first line, counted from 1, from which on a text cannot
-// be read. The parser's own numbers are those of a later line or of an outer
-// mapping.
-func faultyLine(text []byte) int {
-	ends := lineEnds(text)
-	readable := func(lines int) bool {
-		_, err := convert(text[:ends[lines]])
-		return err == nil
-	}
-	good, bad := 0, len(ends)-1
+// be read. The parser's own numbers are often those of a later line or of an outer
+// mapping. They have to do where the search would take too long.
+func faultyLine(text []byte, err error) int {
+	s := search{text: text, ends: lineEnds(text)}
+	last := len(s.ends) - 1
+	named := min(parsersLine(err), last)
+	good, bad := s.around(named)
 	for {
-		for bad-good > 1 {
-			if middle := (good + bad) / 2; readable(middle) {
-				good = middle
-			} else {
-				bad = middle
-			}
-		}
-		for lines := bad + 1; lines < len(ends) && lines <= bad+lookAhead; lines++ {
-			if readable(lines) {
+		good, bad = s.between(good, bad)
+		for lines := bad + 1; lines <= min(bad+lookAhead, last); lines++ {
+			if s.readable(lines) {
 				good = lines
 			}
 		}
-		if good < bad {
+		switch {
+		case s.searched > maxSearched:
+			return named
+		case good < bad:
 			return bad
 		}
-		bad = len(ends) - 1
+		bad = last
 	}
+}
+
+// search looks for a fault in a text.
+type search struct {
+	text     []byte
+	ends     []int
+	searched int // bytes
+}
+
+// readable says whether the first lines can be read by themselves.
+func (s *search) readable(lines int) bool {
+	if s.searched += s.ends[lines]; s.searched > maxSearched {
+		return false
+	}
+	_, err := convert(s.text[:s.ends[lines]])
+	return err == nil
+}
+
+// around tries the lines before one. It returns how many lines can be read and how
+// many cannot, which is none and all if nothing was found out.
+func (s *search) around(named int) (good, bad int) {
+	bad = len(s.ends) - 1
+	for lines := max(named-near, 1); lines <= named; lines++ {
+		if s.readable(lines) {
+			good, bad = lines, len(s.ends)-1
+		} else if good > 0 {
+			bad = min(bad, lines)
+		}
+	}
+	return good, bad
+}
+
+// between halves what lies between lines that can be read and lines that cannot, until
+// it is one line.
+func (s *search) between(good, bad int) (int, int) {
+	for bad-good > 1 {
+		if middle := (good + bad) / 2; s.readable(middle) {
+			good = middle
+		} else {
+			bad = middle
+		}
+	}
+	return good, bad
+}
+
+// parsersLine returns the line that the parser names, or 1.
+func parsersLine(err error) int {
+	if named := lineNumber.FindStringSubmatch(err.Error()); named != nil {
+		if line, err := strconv.Atoi(named[1]); err == nil {
+			return max(line, 1)
+		}
+	}
+	return 1
 }
 
 // lineEnds returns the offsets behind each line, after a first of 0.

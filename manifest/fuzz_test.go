@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,8 +61,8 @@ func addManifests(f *testing.F) {
 }
 
 // FuzzRead holds that reading never panics, that what is malformed is named by
-// its place and nothing of it repeated, and that what is read is written as it
-// was.
+// its place and nothing of it repeated, and that YAML is written as it was read, byte
+// for byte.
 func FuzzRead(f *testing.F) {
 	addManifests(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -82,6 +83,11 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		checkSame(t, jsonOf(documents), jsonOf(readBack(t, out.Bytes())), out.String())
+		isJSON := func(d manifest.Document) bool { return d.IsJSON }
+		encoded := bytes.HasPrefix(text, []byte("\ufeff")) || bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))
+		if len(documents) > 0 && !encoded && !slices.ContainsFunc(documents, isJSON) && !bytes.Equal(text, out.Bytes()) {
+			t.Errorf("not byte for byte\n%q\n%q", text, out.String())
+		}
 	})
 }
 

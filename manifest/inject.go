@@ -10,6 +10,7 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 
 	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/annotation"
 	"github.com/credence-dev/credence/injector/pod"
 	"github.com/credence-dev/credence/injector/workload"
 )
@@ -38,6 +39,7 @@ func Inject(known injector.Catalog, document Document, options Options) (Injecte
 	err := eachObject(document.JSON, "", typeMeta{}, func(o object) error {
 		template, ok := workload.TemplateOf(o.APIVersion, o.Kind)
 		if !ok {
+			injected.passOver(o)
 			return nil
 		}
 		return injected.add(known, o, template, options)
@@ -48,21 +50,67 @@ func Inject(known injector.Catalog, document Document, options Options) (Injecte
 	return injected, nil
 }
 
-func (i *Injected) add(known injector.Catalog, o object, template workload.Template, options Options) error {
-	var named struct {
-		Metadata struct {
-			Name         string `json:"name"`
-			GenerateName string `json:"generateName"`
-			Namespace    string `json:"namespace"`
-		} `json:"metadata"`
+// named is the part of an object that says which one it is.
+type named struct {
+	Metadata struct {
+		Name         string `json:"name"`
+		GenerateName string `json:"generateName"`
+		Namespace    string `json:"namespace"`
+	} `json:"metadata"`
+}
+
+// called says which object something is about, in one line.
+func (n *named) called(kind string) string {
+	name := or(n.Metadata.Name, n.Metadata.GenerateName)
+	if name == "" {
+		return annotation.Show(kind) + " without a name"
 	}
-	if err := pod.DecodeInto(o.JSON, &named); err != nil {
+	return annotation.Show(kind) + " " + annotation.Show(name)
+}
+
+// passOver warns of objects that are not injected into though they ask for it.
+func (i *Injected) passOver(o object) {
+	onObject, onTemplate := workload.AsksUnheard(o.JSON)
+	var n named
+	_ = pod.DecodeInto(o.JSON, &n) // what cannot be read has no name
+	warn := func(what, problem string) { i.Warnings = append(i.Warnings, what+": "+problem) }
+	problem := o.quoted() + " is not a kind of workload that Credence knows"
+	switch {
+	case o.Kind == "":
+		warn(i.String(), "an object has no kind; nothing is injected")
+	case onObject:
+		warn(n.called(o.Kind), problem+"; nothing is injected"+nearestKind(o.typeMeta, workload.Kinds()))
+	case onTemplate:
+		warn(n.called(o.Kind), problem+"; nothing is injected here, but into its pods in a cluster"+nearestKind(o.typeMeta, workload.Kinds()))
+	}
+}
+
+// warnMisplaced warns of annotations that nothing heeds.
+func (i *Injected) warnMisplaced(o object, template workload.Template, what string) {
+	for _, place := range template.Misplaced(o.JSON) {
+		problem := "annotations at " + place + " have no effect"
+		switch {
+		case !template.Carries:
+			problem += "; they belong at " + template.Prefix + "/metadata"
+		case place == "/metadata":
+			problem = "it has no pod template; nothing is injected"
+		default:
+			problem += "; they belong on the " + o.Kind + " itself or at " + template.Prefix + "/metadata"
+		}
+		i.Warnings = append(i.Warnings, what+": "+problem)
+	}
+}
+
+func (i *Injected) add(known injector.Catalog, o object, template workload.Template, options Options) error {
+	var n named
+	if err := pod.DecodeInto(o.JSON, &n); err != nil {
 		return unreadable(o.Pointer, o.Kind, err)
 	}
-	what := o.Kind + " " + or(named.Metadata.Name, or(named.Metadata.GenerateName, "without a name"))
+	what := n.called(o.Kind)
+	i.warnMisplaced(o, template, what)
 	result, err := injector.InjectDocument(known, injector.Document{
 		JSON: o.JSON, Template: template, PullSecrets: options.PullSecrets,
-		Namespace: or(named.Metadata.Namespace, options.Namespace),
+		Namespace: or(n.Metadata.Namespace, options.Namespace),
 	})
 	if err != nil {
 		return o.fault(template, what, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/credence-dev/credence/injector/annotation"
 	"github.com/credence-dev/credence/injector/pod"
 	"github.com/credence-dev/credence/injector/workload"
 )
@@ -17,6 +18,13 @@ import (
 type typeMeta struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
+}
+
+func (t typeMeta) String() string { return t.APIVersion + " " + t.Kind }
+
+// quoted is for messages: what a kind is called comes from the document.
+func (t typeMeta) quoted() string {
+	return annotation.Show(t.APIVersion) + " " + annotation.Show(t.Kind)
 }
 
 // object is one object of a document: the document itself, or an item of a List.
@@ -83,6 +91,9 @@ func listOf(t typeMeta) (item typeMeta, isList bool) {
 	_, hasPods := workload.TemplateOf(item.APIVersion, item.Kind)
 	return item, hasPods || item == namespaceType || item == secretType || item == credentialType
 }
+
+// nearestKind returns what was probably meant.
+func nearestKind(t typeMeta, kinds []string) string { return annotation.Nearest(t.String(), kinds) }
 
 // fault is what is wrong at a place in a document.
 type fault struct {

@@ -29,6 +29,11 @@ type Document struct {
 	JSON []byte
 	// IsJSON says that it was written as JSON.
 	IsJSON bool
+	// written is the document with the markers and directives around it; nil for one
+	// of several objects of JSON. Those of a file make up the file.
+	written []byte
+	// separated says that there is a "---" among them.
+	separated bool
 }
 
 // String says where a document stands, for errors.
@@ -42,7 +47,8 @@ func (d *Document) at(line int) string {
 const StandardInput = "-"
 
 // ReadFile reads the documents of a file, of standard input for "-", or of all
-// manifests in a folder and below, in the order of their names.
+// manifests in a folder and below, in the order of their names. A folder without any
+// is an error.
 func ReadFile(name string, standardInput io.Reader) ([]Document, error) {
 	if name == StandardInput {
 		text, err := io.ReadAll(standardInput)
@@ -62,11 +68,19 @@ func ReadFile(name string, standardInput io.Reader) ([]Document, error) {
 		}
 		return Read(name, text)
 	}
+	return readFolder(name)
+}
+
+// readFolder also follows a link to a folder, if that is what was named; those within
+// it are not followed.
+func readFolder(name string) ([]Document, error) {
 	var documents []Document
-	err = filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
+	found := false
+	err := filepath.WalkDir(name+string(filepath.Separator), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !isManifest(path) {
 			return err
 		}
+		found = true
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return err
@@ -75,6 +89,9 @@ func ReadFile(name string, standardInput io.Reader) ([]Document, error) {
 		documents = append(documents, more...)
 		return err
 	})
+	if err == nil && !found {
+		return nil, fmt.Errorf("reading %s: there is no manifest in this folder; they end in .yaml, .yml or .json", name)
+	}
 	return documents, err
 }
 
@@ -124,7 +141,7 @@ func toUTF8(text []byte) []byte {
 func (d Document) read() ([]Document, error) {
 	if !bytes.HasPrefix(bytes.TrimSpace(d.Text), []byte("{")) {
 		err := d.parse()
-		return []Document{d}, err
+		return []Document{d}, d.placeYAMLError(err)
 	}
 	documents, err := d.readJSON()
 	if err != nil && d.parse() == nil {
@@ -133,29 +150,51 @@ func (d Document) read() ([]Document, error) {
 	return documents, err
 }
 
+// errNoObject is the error of a text, a number or a list.
+var errNoObject = errors.New("not a Kubernetes object")
+
 // parse fills in the JSON of a document of YAML.
 func (d *Document) parse() error {
 	converted, err := convert(d.Text)
 	if err != nil {
-		return fmt.Errorf("%s: malformed YAML: %s", d.at(d.Line-1+faultyLine(d.Text)), wordYAMLError(err))
+		return err
 	}
 	switch converted = bytes.TrimSpace(converted); {
 	case bytes.Equal(converted, []byte("null")):
 		return nil
 	case converted[0] != '{':
-		return fmt.Errorf("%s: not a Kubernetes object", d)
+		return errNoObject
 	}
 	d.JSON = converted
 	return nil
 }
 
+// placeYAMLError says where and what is wrong. Looking for the line takes much
+// longer than reading.
+func (d *Document) placeYAMLError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNoObject):
+		return fmt.Errorf("%s: %w", d, err)
+	}
+	return fmt.Errorf("%s: malformed YAML: %s", d.at(d.Line-1+faultyLine(d.Text, err)), wordYAMLError(err))
+}
+
 func (d *Document) readJSON() ([]Document, error) {
-	decoder := jsontext.NewDecoder(bytes.NewReader(d.Text))
+	decoder := jsontext.NewDecoder(bytes.NewBuffer(d.Text))
 	var documents []Document
+	line, counted := d.Line, 0
+	lineAt := func(offset int) int { // of the file; asked for growing offsets
+		offset = max(counted, min(offset, len(d.Text)))
+		line += bytes.Count(d.Text[counted:offset], []byte("\n"))
+		counted = offset
+		return line
+	}
 	for {
 		start := int(decoder.InputOffset())
 		start += len(d.Text[start:]) - len(bytes.TrimLeft(d.Text[start:], " \t\r\n"))
-		document := Document{File: d.File, Number: d.Number + len(documents), Line: d.lineAt(start), IsJSON: true}
+		document := Document{File: d.File, Number: d.Number + len(documents), Line: lineAt(start), IsJSON: true}
 		value, err := decoder.ReadValue()
 		var malformed *jsontext.SyntacticError
 		switch {
@@ -166,19 +205,14 @@ func (d *Document) readJSON() ([]Document, error) {
 			if errors.Is(err, jsontext.ErrDuplicateName) {
 				problem = "a name stands twice in one object"
 			}
-			return nil, fmt.Errorf("%s: %s", document.at(d.lineAt(int(malformed.ByteOffset))), problem)
+			return nil, fmt.Errorf("%s: %s", document.at(lineAt(int(malformed.ByteOffset))), problem)
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", &document, err)
 		case value.Kind() != '{':
-			return nil, fmt.Errorf("%s: not a Kubernetes object", &document)
+			return nil, fmt.Errorf("%s: %w", &document, errNoObject)
 		}
-		document.Text = bytes.Clone(value)
+		document.Text = d.Text[start:decoder.InputOffset():decoder.InputOffset()]
 		document.JSON = document.Text
 		documents = append(documents, document)
 	}
-}
-
-// lineAt returns the line of the file that an offset in the text is in.
-func (d *Document) lineAt(offset int) int {
-	return d.Line + bytes.Count(d.Text[:min(offset, len(d.Text))], []byte("\n"))
 }

@@ -151,6 +151,58 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
+// TestReadLarge reads what would take hours, were lines compared with those before
+// them.
+func TestReadLarge(t *testing.T) {
+	const lines = 200_000
+	line := "    " + strings.Repeat("text ", 20) + "\n"
+	for name, test := range map[string]struct {
+		text string
+		want int
+	}{
+		"one document":   {"kind: ConfigMap\ndata:\n  text: |\n" + strings.Repeat(line, lines), 1},
+		"comments":       {strings.Repeat("#"+line, lines) + "kind: Pod\n", 1},
+		"only comments":  {strings.Repeat("#"+line, lines), 1},
+		"blank lines":    {strings.Repeat("\n", 20*lines) + "kind: Pod\n", 1},
+		"separators":     {"a: b\n" + strings.Repeat("---\n# c\n", lines) + "kind: Pod\n", lines + 1},
+		"JSON":           {strings.Repeat("{\"kind\": \n\"Pod\"}\n", lines), lines},
+		"JSON, indented": {"{\"kind\": \"ConfigMap\",\n\"data\": [\n" + strings.Repeat("\"text\",\n", lines) + "\"text\"]}", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			documents, err := manifest.Read("file", []byte(test.text))
+			if err != nil || len(documents) != test.want {
+				t.Fatalf("%d documents, error %v", len(documents), err)
+			}
+			if last := &documents[len(documents)-1]; last.Line+strings.Count(string(last.Text), "\n") > strings.Count(test.text, "\n")+1 {
+				t.Errorf("the last document begins in line %d", last.Line)
+			}
+		})
+	}
+}
+
+// TestReadLargeErrors holds that the line is found in what is large, and is not looked
+// for longer than reading takes many times over.
+func TestReadLargeErrors(t *testing.T) {
+	const lines = 50_000
+	for name, test := range map[string]struct{ text, want string }{
+		"the last line":  {strings.Repeat("# c\n", lines) + "a: 'b\n", "document 1 (line 50001): malformed YAML: found unexpected end of stream"},
+		"the first line": {"a: b: c\n" + strings.Repeat("d: e\n", lines), "document 1 (line 1): malformed YAML: mapping values are not allowed in this context"},
+		"after long lists": {"a:\n" + strings.Repeat("- ["+strings.Repeat("b,\n", 49)+"c]\n", lines/50) + "d: e: f\n",
+			"document 1 (line 50002): malformed YAML: mapping values are not allowed in this context"},
+		"JSON": {strings.Repeat("{\"a\":\n1}\n", lines) + "{,}", "document 50001 (line 100001): malformed JSON"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := manifest.Read("file", []byte(test.text))
+			if err == nil {
+				t.Fatal("reads it")
+			}
+			if diff := cmp.Diff("file, "+test.want, err.Error()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestReadFile(t *testing.T) {
 	folder := t.TempDir()
 	for _, file := range []string{"b.yaml", "a.yml", "sub/c.json", "sub/d.txt", "sub/.e.yaml"} {
@@ -166,6 +218,14 @@ func TestReadFile(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("["), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(folder, link); err != nil {
+		t.Fatal(err)
+	}
+	empty := t.TempDir()
+	if err := os.WriteFile(filepath.Join(empty, "README.md"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		file  string
 		stdin io.Reader
@@ -174,6 +234,8 @@ func TestReadFile(t *testing.T) {
 	}{
 		"file":           {file: filepath.Join(folder, "sub", "d.txt"), want: []string{`{"file": "sub/d.txt"}`}},
 		"folder":         {file: folder, want: []string{`{"file": "a.yml"}`, `{"file": "b.yaml"}`, `{"file": "sub/.e.yaml"}`, `{"file": "sub/c.json"}`}},
+		"link":           {file: link, want: []string{`{"file": "a.yml"}`, `{"file": "b.yaml"}`, `{"file": "sub/.e.yaml"}`, `{"file": "sub/c.json"}`}},
+		"no manifests":   {file: empty, err: "reading " + empty + ": there is no manifest in this folder; they end in .yaml, .yml or .json"},
 		"standard input": {file: "-", stdin: strings.NewReader(`{"a": 1}`), want: []string{`{"a": 1}`}},
 		"nothing there":  {file: filepath.Join(folder, "no-such"), err: "stat " + filepath.Join(folder, "no-such") + ": no such file or directory"},
 		"bad file":       {file: bad, err: bad + ", document 1 (line 1): malformed YAML: did not find expected node content"},

@@ -32,41 +32,96 @@ const (
 
 // Write writes documents in a format.
 func Write(w io.Writer, documents []Injected, format Format) error {
+	out := writer{Writer: w}
 	for i := range documents {
-		text, err := documents[i].in(format)
+		var err error
+		if format == YAML {
+			err = out.yaml(&documents[i], i == len(documents)-1)
+		} else {
+			err = out.other(&documents[i], format)
+		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", &documents[i].Document, err)
-		}
-		if len(text) == 0 {
-			continue
-		}
-		if format == YAML && i > 0 {
-			text = append([]byte("---\n"), text...)
-		}
-		if text[len(text)-1] != '\n' {
-			text = append(text, '\n')
-		}
-		if _, err := w.Write(text); err != nil {
-			return fmt.Errorf("writing the output: %w", err)
+			return err
 		}
 	}
 	return nil
 }
 
+// writer writes documents behind one another.
+type writer struct {
+	io.Writer
+	// last is the document before, if it was written as it was read; nil if not, or
+	// if nothing was written.
+	last *Document
+	any  bool
+}
+
+// yaml writes documents of a file that do not change as they were read, with all
+// that is around them. A separator of ours stands only where there was none.
+func (w *writer) yaml(d *Injected, isLast bool) error {
+	contiguous := !w.any || bytes.HasPrefix(d.written, []byte("---")) || w.last.isBefore(&d.Document)
+	if contiguous && d.staysAs(d.written, isLast) {
+		w.last = &d.Document
+		if isLast {
+			return w.write(d.written, "")
+		}
+		return w.write(endLine(d.written), "")
+	}
+	w.last = nil
+	text, err := d.asYAML()
+	if err != nil {
+		return fmt.Errorf("%s: %w", &d.Document, err)
+	}
+	text = endLine(text)
+	switch {
+	case !w.any && !d.separated:
+		return w.write(text, "")
+	case bytes.HasSuffix(text, []byte("\r\n")):
+		return w.write(text, "---\r\n")
+	}
+	return w.write(text, "---\n")
+}
+
+func (w *writer) other(d *Injected, format Format) error {
+	text, err := d.in(format)
+	if err != nil {
+		return fmt.Errorf("%s: %w", &d.Document, err)
+	}
+	return w.write(endLine(text), "")
+}
+
+func (w *writer) write(text []byte, separator string) error {
+	if len(text) == 0 {
+		return nil
+	}
+	w.any = true
+	if _, err := w.Write(append([]byte(separator), text...)); err != nil {
+		return fmt.Errorf("writing the output: %w", err)
+	}
+	return nil
+}
+
+// endLine ends a text that is not empty with a line break.
+func endLine(text []byte) []byte {
+	if len(text) == 0 || bytes.HasSuffix(text, []byte("\n")) {
+		return text
+	}
+	return append(slices.Clip(text), '\n')
+}
+
+// isBefore says whether another document follows in the same file.
+func (d *Document) isBefore(other *Document) bool {
+	return d != nil && d.File == other.File && d.Number+1 == other.Number
+}
+
 func (d *Injected) in(format Format) ([]byte, error) {
-	switch format {
-	case Patch:
-		if len(d.Operations) == 0 {
-			return nil, nil
-		}
+	switch {
+	case format == Patch && len(d.Operations) == 0, format == JSON && d.JSON == nil:
+		return nil, nil
+	case format == Patch:
 		return patch.AppendJSON(nil, d.Operations)
-	case JSON:
-		if d.JSON == nil {
-			return nil, nil
-		}
+	case format == JSON:
 		return d.asJSON()
-	case YAML:
-		return d.asYAML()
 	}
 	return nil, fmt.Errorf("format %q is unknown (formats: %s, %s, %s)", format, YAML, JSON, Patch)
 }
@@ -88,7 +143,7 @@ func (d *Injected) asJSON() ([]byte, error) {
 // held against the patched JSON, because a writer of YAML has more ways to be
 // wrong than one can think of.
 func (d *Injected) asYAML() ([]byte, error) {
-	if len(d.JSON) == 0 || len(d.Operations) == 0 && !d.IsJSON && d.endsWell() {
+	if len(d.JSON) == 0 || d.staysAs(d.Text, false) {
 		return d.Text, nil
 	}
 	patched, err := patch.Apply(d.JSON, d.Operations)
@@ -97,10 +152,34 @@ func (d *Injected) asYAML() ([]byte, error) {
 	}
 	if !d.IsJSON {
 		if text, ok := patchYAML(d.Text, d.Operations); ok && means(text, patched) {
-			return text, nil
+			return d.withLineEnds(text, patched), nil
 		}
 	}
 	return toYAML(patched)
+}
+
+// staysAs says whether a document may be written as this, the way it was read. It
+// may not where a line break that follows would be part of it: a text in "|" that
+// ended the file without one would get it.
+func (d *Injected) staysAs(text []byte, isLast bool) bool {
+	switch {
+	case text == nil, len(d.Operations) > 0, d.IsJSON:
+		return false
+	case isLast, len(d.JSON) == 0, bytes.HasSuffix(text, []byte("\n")):
+		return true
+	}
+	return means(append(slices.Clip(text), '\n'), d.JSON)
+}
+
+// withLineEnds gives lines the ends that they had.
+func (d *Injected) withLineEnds(text, patched []byte) []byte {
+	if lines := bytes.Count(d.Text, []byte("\n")); lines == 0 || bytes.Count(d.Text, []byte("\r\n")) < lines {
+		return text
+	}
+	if ended := bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")); means(ended, patched) {
+		return ended
+	}
+	return text
 }
 
 // toYAML writes JSON as YAML.
@@ -117,12 +196,6 @@ func toYAML(text []byte) ([]byte, error) {
 		return nil, fmt.Errorf("writing YAML: %w", err)
 	}
 	return written, nil
-}
-
-// endsWell says whether a line break may follow the document, as it does where it
-// is written. A text in "|" that ended the file without one would get it.
-func (d *Injected) endsWell() bool {
-	return bytes.HasSuffix(d.Text, []byte("\n")) || means(append(bytes.Clone(d.Text), '\n'), d.JSON)
 }
 
 // means says whether a text of YAML is read as this JSON.

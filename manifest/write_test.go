@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -48,9 +49,12 @@ func TestWriteYAML(t *testing.T) {
 		operations []jsonpatch.Operation
 		want       string
 	}{
-		"unchanged":                {text: "# c\nb:   1e3 # d\n\na: 'x'", want: "# c\nb:   1e3 # d\n\na: 'x'\n"},
-		"unchanged, no line break": {text: "a: |\n  b", want: "a: |-\n  b\n"},
-		"unchanged, several":       {text: "a: b\n---\n# c\n---\nd: e", want: "a: b\n---\n# c\n---\nd: e\n"},
+		"unchanged":                {text: "# c\nb:   1e3 # d\n\na: 'x'", want: "# c\nb:   1e3 # d\n\na: 'x'"},
+		"unchanged, no line break": {text: "a: |\n  b", want: "a: |\n  b"},
+		"unchanged, several":       {text: "a: b\n---\n# c\n---\nd: e", want: "a: b\n---\n# c\n---\nd: e"},
+		"unchanged, markers":       {text: "%YAML 1.2\n# c\n---  # d\na: b\n...\n# e\n---\n\n---\r\nf: g\n---\n", want: "%YAML 1.2\n# c\n---  # d\na: b\n...\n# e\n---\n\n---\r\nf: g\n---\n"},
+		"unchanged behind another": {text: "---\na: 1\n...\n# c\nd: e\n---\n\nf: g", operations: []jsonpatch.Operation{add("/b", 2)}, want: "---\na: 1\nb: 2\n---\n# c\nd: e\n---\n\nf: g"},
+		"directive behind another": {text: "a: 1\n...\n%YAML 1.2\n---\nc: d\n", operations: []jsonpatch.Operation{add("/b", 2)}, want: "a: 1\nb: 2\n---\n\n\nc: d\n"},
 		"comments and order":       {text: "# c\nb: 1e3 # d\n# e\na: 'x' # f\n# g\n", operations: []jsonpatch.Operation{add("/z", 1)}, want: "# c\nb: 1e3 # d\n# e\na: 'x' # f\n# g\n\nz: 1\n"},
 		"numbers to the letter":    {text: "a: [0777, 0o17, 1_000, 1e400, 0x1F, 1.50, 12345678901234567890123, yes, ~]\n", operations: []jsonpatch.Operation{add("/z", 1)}, want: "a: [0777, 0o17, 1_000, 1e400, 0x1F, 1.50, 12345678901234567890123, yes, ~]\nz: 1\n"},
 		"member of a null":         {text: "a: # c\nb: 1\n", operations: []jsonpatch.Operation{add("/a", []any{1})}, want: "a: # c\n- 1\nb: 1\n"},
@@ -63,7 +67,9 @@ func TestWriteYAML(t *testing.T) {
 		"in flow":                  {text: "a: {b: [1]}\n", operations: []jsonpatch.Operation{add("/a/b/-", map[string]any{"c": "d, e"}), add("/a/f", []any{})}, want: "a: {b: [1, {c: 'd, e'}], f: []}\n"},
 		"in place":                 {text: "a: 1 # one\nb: 2\n", operations: []jsonpatch.Operation{add("/a", "x")}, want: "a: x # one\nb: 2\n"},
 		"removed":                  {text: "a: 1\nb: 2 # two\nc: 3\n", operations: []jsonpatch.Operation{remove("/b")}, want: "a: 1\nc: 3\n"},
-		"carriage returns":         {text: "a: 1\r\nb: 2\r\n", operations: []jsonpatch.Operation{add("/c", 3)}, want: "a: 1\nb: 2\nc: 3\n"},
+		"carriage returns":         {text: "a: 1\r\nb: 2\r\n", operations: []jsonpatch.Operation{add("/c", 3)}, want: "a: 1\r\nb: 2\r\nc: 3\r\n"},
+		"carriage returns in part": {text: "a: 1\r\nb: 2\n", operations: []jsonpatch.Operation{add("/c", 3)}, want: "a: 1\nb: 2\nc: 3\n"},
+		"carriage returns in text": {text: "---\r\na: |\r\n  b\r\n\r\n  c\r\n", operations: []jsonpatch.Operation{add("/d", "e\nf")}, want: "---\r\na: |\r\n  b\r\n\r\n  c\r\nd: |-\r\n  e\r\n  f\r\n"},
 		"texts that need quotes":   {text: "{}\n", operations: []jsonpatch.Operation{add("/a", []any{"yes", "No", "on", "y", "0777", "0o7", "1_0", "1e3", "null", "~", "", " ", "a: b", "# c", "- d", "2026-01-01", "<<", "=", "1:20", "a\tb", "é", "\x01", "{e}", "*f", "&g", "!h", "@i", "`j", "%k", "'", `"`, "true", ".5", "0x1", "-"})}, want: quoted},
 		"texts of several lines":   {text: "{}\n", operations: []jsonpatch.Operation{add("/a", []any{"a\nb\n", "a\nb", " a\nb\n", "a\n\n", "\na", "a \nb", "\n", "a\r\nb\n", "\t\nb\n"})}, want: severalLines},
 		"anchors":                  {text: "a: &x\n  b: 1 # c\nd: *x\n", operations: []jsonpatch.Operation{add("/a/e", 2)}, want: "a:\n  b: 1\n  e: 2\nd:\n  b: 1\n"},
@@ -87,6 +93,43 @@ const quoted = "a:\n- \"yes\"\n- \"No\"\n- \"on\"\n- \"y\"\n- \"0777\"\n- \"0o7\
 	"- \"!h\"\n- \"@i\"\n- \"`j\"\n- \"%k\"\n- \"'\"\n- '\"'\n- \"true\"\n- \".5\"\n- \"0x1\"\n- \"-\"\n"
 
 const severalLines = "a:\n- |\n  a\n  b\n- |-\n  a\n  b\n- \" a\\nb\\n\"\n- |+\n  a\n\n- \"\\na\"\n- \"a \\nb\"\n- \"\\n\"\n- \"a\\r\\nb\\n\"\n- \"\\t\\nb\\n\"\n"
+
+// TestWriteFiles holds that files are kept apart where they are written as they are.
+func TestWriteFiles(t *testing.T) {
+	for name, test := range map[string]struct {
+		files []string
+		want  string
+	}{
+		"separators":            {[]string{"a: b\n", "---\nc: d\n", "e: f\n"}, "a: b\n---\nc: d\n---\ne: f\n"},
+		"no line breaks":        {[]string{"a: b", "c: d"}, "a: b\n---\nc: d\n"},
+		"a text at the end":     {[]string{"a: |\n  b", "c: d"}, "a: |-\n  b\n---\nc: d\n"},
+		"comments":              {[]string{"a: b\n", "# c\n---\nd: e\n"}, "a: b\n---\n# c\n\nd: e\n"},
+		"directives":            {[]string{"%YAML 1.2\n---\na: b\n", "%YAML 1.2\n---\nc: d\n"}, "%YAML 1.2\n---\na: b\n---\n\n\nc: d\n"},
+		"a directive after all": {[]string{"a: b\n...\n", "%YAML 1.2\n---\nc: d\n"}, "a: b\n...\n---\n\n\nc: d\n"},
+		"JSON":                  {[]string{"{\"a\": 1}", "b: 2\n"}, "a: 1\n---\nb: 2\n"},
+		"nothing":               {[]string{"", "---\n", "a: b"}, "a: b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var injected []manifest.Injected
+			for i, text := range test.files {
+				documents, err := manifest.Read(fmt.Sprint("file ", i), []byte(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, document := range documents {
+					injected = append(injected, manifest.Injected{Document: document})
+				}
+			}
+			var out bytes.Buffer
+			if err := manifest.Write(&out, injected, manifest.YAML); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, out.String()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
 
 func TestWriteOthers(t *testing.T) {
 	const two = "# c\nb: 1\na: [\"<&>\"]\n---\n# nothing\n---\nc: 1e2\n"

@@ -38,8 +38,12 @@ const (
 	// AnnotationInjected records, on a pod, what each credential became there.
 	AnnotationInjected = "credence.dev/injected"
 	// AnnotationRestartedFor holds, on a pod template, the fingerprint that the
-	// workload was last restarted for.
+	// workload was last restarted for; of several credentials, their fingerprints,
+	// sorted and with commas between.
 	AnnotationRestartedFor = "credence.dev/restarted-for"
+	// AnnotationRestarts records, on a workload, for which changes of which
+	// credentials it was restarted, as JSON, so that it is done once for each.
+	AnnotationRestarts = "credence.dev/restarts"
 	// AnnotationCarried lists, on a workload, the annotations that were carried
 	// from it to its pod template.
 	AnnotationCarried = "credence.dev/carried"
@@ -63,6 +67,10 @@ const (
 	// AnnotationFingerprint holds, on a copy, a keyed digest of its data:
 	// "<key id>:<HMAC>".
 	AnnotationFingerprint = "credence.dev/fingerprint"
+	// AnnotationReleaseStrays, on the controller's Lease, holds a time as RFC 3339
+	// has it, at most an hour ahead. Until then copies without a Credential are
+	// removed, however many they are.
+	AnnotationReleaseStrays = "credence.dev/release-strays"
 	// AnnotationRotatedAt says, on a copy, when its values last changed, as RFC 3339
 	// has it. A copy that has the values it began with has none.
 	AnnotationRotatedAt = "credence.dev/rotated-at"

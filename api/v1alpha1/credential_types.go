@@ -185,12 +185,13 @@ type Injection struct {
 	// +kubebuilder:validation:MaxItems=64
 	Env []InjectionEnv `json:"env,omitempty"`
 	// mountPath is the directory that gets one file for each key: an absolute path
-	// without ".", ".." and "//". Not at or below /proc, /sys, /dev and
-	// /var/run/secrets/kubernetes.io, nor above the last.
+	// without ".", ".." and "//". Not at or below /proc, /sys, /dev,
+	// /var/run/secrets/kubernetes.io and /run/secrets/kubernetes.io, nor above the last
+	// two, which are one directory in most images.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[^/:]+)+/?$') && !self.matches('/[.][.]?(/|$)')",message="mountPath must be an absolute path without '.', '..', '//' and ':'"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^/(proc|sys|dev)(/|$)') && !self.matches('^/var(/run(/secrets)?)?/?$') && !self.matches('^/var/run/secrets/kubernetes[.]io(/|$)')",message="mountPath must not be at or below /proc, /sys, /dev or /var/run/secrets/kubernetes.io, nor above the last"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^/(proc|sys|dev)(/|$)') && !self.matches('^/(var|(var/)?run(/secrets)?)/?$') && !self.matches('^/(var/)?run/secrets/kubernetes[.]io(/|$)')",message="mountPath must not be at or below /proc, /sys, /dev, /var/run/secrets/kubernetes.io or /run/secrets/kubernetes.io, nor above the last two"
 	MountPath string `json:"mountPath,omitempty"`
 }
 

@@ -86,13 +86,14 @@ func newAuthority(name string) (keyPair, error) {
 }
 
 // serving returns a certificate for a server on the loopback address that is
-// known by the names as well.
+// known by the names as well. It is one for a client, too: etcd's JSON gateway takes
+// the server's to talk to itself.
 func (a *authority) serving(names ...string) (keyPair, error) {
 	return issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: names[0]},
 		NotAfter:    time.Now().Add(certificateLifetime),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		DNSNames:    names,
 		IPAddresses: []net.IP{net.ParseIP(loopback)},
 	}, a)

@@ -11,7 +11,7 @@ import (
 )
 
 func (c *ControlPlane) startEtcd(ctx context.Context) error {
-	health, err := c.etcdHealth()
+	health, err := c.etcdClient()
 	if err != nil {
 		return err
 	}
@@ -49,8 +49,15 @@ func (c *ControlPlane) etcdArgs() []string {
 	}
 }
 
-// etcdHealth returns a client that etcd accepts.
-func (c *ControlPlane) etcdHealth() (*http.Client, error) {
+// Etcd returns the address of etcd and a client that it accepts. Besides gRPC it
+// speaks JSON there (https://etcd.io/docs/v3.6/dev-guide/api_grpc_gateway/), which
+// is enough to bring objects in without the API server.
+func (c *ControlPlane) Etcd() (url string, client *http.Client, err error) {
+	client, err = c.etcdClient()
+	return c.etcdURL(), client, err
+}
+
+func (c *ControlPlane) etcdClient() (*http.Client, error) {
 	pair, err := readKeyPair(c.path("pki"), "etcd-client")
 	if err != nil {
 		return nil, fmt.Errorf("reading the client certificate of etcd: %w", err)

@@ -42,7 +42,8 @@ func (c *ControlPlane) ConfigFor(user string, groups ...string) (*rest.Config, e
 func (c *ControlPlane) WriteKubeconfig(path string) error { return WriteKubeconfig(path, c.Config()) }
 
 // WriteKubeconfig writes the file path with the server, the certificate authority
-// and the client certificate of config, which comes from this package.
+// and the client certificate of config, which comes from this package, and the user
+// whose rights it takes on, if any.
 func WriteKubeconfig(path string, config *rest.Config) error {
 	const name = "credence"
 	err := clientcmd.WriteToFile(clientcmdapi.Config{
@@ -53,6 +54,8 @@ func WriteKubeconfig(path string, config *rest.Config) error {
 		AuthInfos: map[string]*clientcmdapi.AuthInfo{name: {
 			ClientCertificateData: config.CertData,
 			ClientKeyData:         config.KeyData,
+			Impersonate:           config.Impersonate.UserName,
+			ImpersonateGroups:     config.Impersonate.Groups,
 		}},
 		Contexts:       map[string]*clientcmdapi.Context{name: {Cluster: name, AuthInfo: name}},
 		CurrentContext: name,

@@ -41,7 +41,6 @@ func (d *Demo) showRefusals(ctx context.Context) (wrong int, err error) {
 			wrong++
 		}
 	}
-	d.say("")
 	return wrong, nil
 }
 

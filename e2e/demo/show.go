@@ -55,6 +55,31 @@ var stories = []story{
 // Run creates the demo's objects and prints what the pods were given. The error
 // says what is not as it should be.
 func (d *Demo) Run(ctx context.Context) error {
+	wrong := 0
+	for _, show := range []func(context.Context) (int, error){
+		always(d.showSetup), d.showStories, d.showRefusals, always(d.showRotation), always(d.showJoining),
+	} {
+		n, err := show(ctx)
+		if err != nil {
+			return err
+		}
+		wrong += n
+	}
+	d.say("")
+	if wrong > 0 {
+		return fmt.Errorf("%d things are not as expected", wrong)
+	}
+	d.say("Every pod came back, and every copy followed, as expected.")
+	return nil
+}
+
+// always is for what is as expected or fails.
+func always(show func(context.Context) error) func(context.Context) (int, error) {
+	return func(ctx context.Context) (int, error) { return 0, show(ctx) }
+}
+
+// showSetup creates who is there and the credentials.
+func (d *Demo) showSetup(ctx context.Context) error {
 	d.say("Three projects in two departments, five credentials:")
 	for _, file := range []string{"1-organisation.yaml", "2-credentials.yaml"} {
 		if err := d.apply(ctx, file); err != nil {
@@ -64,31 +89,25 @@ func (d *Demo) Run(ctx context.Context) error {
 	if err := d.waitUntilSpread(ctx); err != nil {
 		return err
 	}
-	if err := d.showCredentials(ctx); err != nil {
-		return err
-	}
+	return d.showCredentials(ctx)
+}
+
+// showStories creates the workloads and returns how many pods were not given what
+// they should.
+func (d *Demo) showStories(ctx context.Context) (wrong int, err error) {
 	if err := d.apply(ctx, "3-workloads.yaml"); err != nil {
-		return err
+		return 0, err
 	}
-	wrong := 0
 	for _, story := range stories {
 		right, err := d.show(ctx, story)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if !right {
 			wrong++
 		}
 	}
-	refused, err := d.showRefusals(ctx)
-	if err != nil {
-		return err
-	}
-	if wrong+refused > 0 {
-		return fmt.Errorf("%d things are not as expected", wrong+refused)
-	}
-	d.say("Every pod came back as expected.")
-	return nil
+	return wrong, nil
 }
 
 // show waits for a workload's pod and prints it before and after.

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manifest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
+	metavalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/charts"
+)
+
+// kindSchema holds an object against the schema and the rules of its CRD, by the API
+// server's own code.
+type kindSchema struct {
+	structural *schema.Structural
+	fields     validation.SchemaCreateValidator
+	rules      *cel.Validator
+}
+
+// credentialSchema is that of Credentials. Its rules are compiled when the first one
+// is read.
+var credentialSchema = sync.OnceValues(func() (*kindSchema, error) { return newKindSchema(credentialType) })
+
+func newKindSchema(of typeMeta) (*kindSchema, error) {
+	crds, err := charts.CRDs()
+	if err != nil {
+		return nil, err
+	}
+	for _, crd := range crds {
+		for i := range crd.Spec.Versions {
+			version := &crd.Spec.Versions[i]
+			if crd.Spec.Names.Kind == of.Kind && crd.Spec.Group+"/"+version.Name == of.APIVersion {
+				return compileSchema(version.Schema.OpenAPIV3Schema)
+			}
+		}
+	}
+	return nil, fmt.Errorf("there is no CRD of %s %s", of.APIVersion, of.Kind)
+}
+
+func compileSchema(external *apiextensionsv1.JSONSchemaProps) (*kindSchema, error) {
+	var props apiextensions.JSONSchemaProps
+	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(external, &props, nil); err != nil {
+		return nil, fmt.Errorf("converting a schema: %w", err)
+	}
+	structural, err := schema.NewStructural(&props)
+	if err != nil {
+		return nil, fmt.Errorf("reading a schema: %w", err)
+	}
+	fields, _, err := validation.NewSchemaValidator(&props)
+	if err != nil {
+		return nil, fmt.Errorf("reading a schema: %w", err)
+	}
+	return &kindSchema{structural, fields, cel.NewValidator(structural, true, celconfig.PerCallLimit)}, nil
+}
+
+// check returns what the API server would refuse the object for when it is created,
+// which is without its status.
+func (s *kindSchema) check(text []byte) (field.ErrorList, error) {
+	var object map[string]any
+	if err := json.Unmarshal(text, &object); err != nil {
+		return nil, err
+	}
+	delete(object, "status")
+	defaulting.PruneNonNullableNullsWithoutDefaults(object, s.structural)
+	defaulting.Default(object, s.structural)
+	errs := validation.ValidateCustomResource(nil, object, s.fields)
+	if errs = append(errs, listtype.ValidateListSetsAndMaps(nil, s.structural, object)...); len(errs) > 0 {
+		return errs, nil
+	}
+	errs, _ = s.rules.Validate(context.Background(), nil, s.structural, object, nil, celconfig.RuntimeCELCostBudget)
+	return errs, nil
+}
+
+// validate returns the fault of an asset that no API server would take: nobody could
+// apply it, and what follows from it would follow in no cluster. A Credential with a
+// status was taken by one, which may have another version of the CRD.
+func validate(o object, metadata metav1.Object) error {
+	nameRules := metavalidation.NameIsDNSSubdomain
+	if o.typeMeta == namespaceType {
+		nameRules = metavalidation.ValidateNamespaceName
+	}
+	isNamespaced := metadata.GetNamespace() != ""
+	errs := metavalidation.ValidateObjectMetaAccessor(metadata, isNamespaced, nameRules, field.NewPath("metadata"))
+	if c, ok := metadata.(*v1alpha1.Credential); ok && len(errs) == 0 && !hasStatus(c) {
+		known, err := credentialSchema()
+		if err == nil {
+			errs, err = known.check(o.JSON)
+		}
+		if err != nil {
+			return &fault{[]string{o.Pointer}, fmt.Errorf("the %s cannot be read: %w", o.Kind, err)}
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	first := slices.MinFunc(errs, func(a, b *field.Error) int {
+		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Detail, b.Detail))
+	})
+	problem := first.Type.String() // without the value
+	if first.Detail != "" {
+		problem += ": " + first.Detail
+	}
+	return &fault{[]string{o.Pointer + pointerOf(first.Field)}, fmt.Errorf("the %s is not valid: %s: %s", o.Kind, first.Field, problem)}
+}
+
+// unknownKind is the fault of an object in our group that is not of a kind or version
+// that there is.
+func unknownKind(o object) error {
+	return &fault{[]string{o.Pointer + "/kind"}, fmt.Errorf("%s is not a kind that this version of Credence knows%s",
+		o.quoted(), nearestKind(o.typeMeta, []string{credentialType.String()}))}
+}
+
+// isOurs says whether an object is in our group, in whatever spelling.
+func (t typeMeta) isOurs() bool {
+	group, _, _ := strings.Cut(t.APIVersion, "/")
+	return strings.EqualFold(group, v1alpha1.Group)
+}
