@@ -35,6 +35,10 @@ bench: programs ## The figures that the design promises, as ratios.
 	go test -run '^$$' -bench Admission -timeout 20m ./webhook
 	KUBEBUILDER_ASSETS=$(ASSETS) go test -C e2e -run '^$$' -bench . -benchtime 1x -timeout 30m ./...
 
+.PHONY: scale
+scale: programs ## Of these, the figures of a large cluster; SCALE=0.1 makes it smaller.
+	KUBEBUILDER_ASSETS=$(ASSETS) go test -C e2e -run '^$$' -bench . -benchtime 1x -timeout 30m ./scale -scale $${SCALE:-1}
+
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Static checks, the import direction among them.
 	$< run ./...

@@ -11,6 +11,8 @@
 //   - [Rotator] makes and rotates the CA Secret. It runs on the leading controller only.
 //   - [Publisher] writes the bundle of that Secret into every entry of every webhook configuration of ours, and repairs it.
 //
+// No setting of the program leads to FromFiles yet.
+//
 // # A rotation
 //
 //  1. At two thirds of the CA's life the Rotator makes the next CA and adds it to the bundle. Nothing signs with it yet.

@@ -104,10 +104,11 @@ func outsideProjects(layout credential.Layout, place credential.Place, request R
 	if len(keys) == 0 {
 		return nil
 	}
+	namespace := annotation.Show(request.Namespace)
 	if place.HoldsCredentials() || layout.Excludes(request.Namespace) {
-		return refuse(slices.Min(keys), "namespace %s is not a project and cannot be one", request.Namespace)
+		return refuse(slices.Min(keys), "namespace %s is not a project and cannot be one", namespace)
 	}
-	refusal := refuse(slices.Min(keys), "namespace %s is not a project; label it %s=<name>", request.Namespace, layout.ProjectLabel)
+	refusal := refuse(slices.Min(keys), "namespace %s is not a project; label it %s=<name>", namespace, layout.ProjectLabel)
 	refusal.Kind = NotFound
 	return refusal
 }

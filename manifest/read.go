@@ -11,6 +11,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf16"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -40,7 +43,11 @@ type Document struct {
 func (d *Document) String() string { return d.at(d.Line) }
 
 func (d *Document) at(line int) string {
-	return fmt.Sprintf("%s, document %d (line %d)", d.File, d.Number, line)
+	file := d.File
+	if strings.ContainsFunc(file, unicode.IsControl) {
+		file = strconv.Quote(file)
+	}
+	return fmt.Sprintf("%s, document %d (line %d)", file, d.Number, line)
 }
 
 // StandardInput is the name under which standard input is asked for.

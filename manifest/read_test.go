@@ -154,7 +154,7 @@ func TestReadErrors(t *testing.T) {
 // TestReadLarge reads what would take hours, were lines compared with those before
 // them.
 func TestReadLarge(t *testing.T) {
-	const lines = 200_000
+	const lines = 100_000
 	line := "    " + strings.Repeat("text ", 20) + "\n"
 	for name, test := range map[string]struct {
 		text string
@@ -183,13 +183,13 @@ func TestReadLarge(t *testing.T) {
 // TestReadLargeErrors holds that the line is found in what is large, and is not looked
 // for longer than reading takes many times over.
 func TestReadLargeErrors(t *testing.T) {
-	const lines = 50_000
+	const lines = 20_000
 	for name, test := range map[string]struct{ text, want string }{
-		"the last line":  {strings.Repeat("# c\n", lines) + "a: 'b\n", "document 1 (line 50001): malformed YAML: found unexpected end of stream"},
+		"the last line":  {strings.Repeat("# c\n", lines) + "a: 'b\n", "document 1 (line 20001): malformed YAML: found unexpected end of stream"},
 		"the first line": {"a: b: c\n" + strings.Repeat("d: e\n", lines), "document 1 (line 1): malformed YAML: mapping values are not allowed in this context"},
 		"after long lists": {"a:\n" + strings.Repeat("- ["+strings.Repeat("b,\n", 49)+"c]\n", lines/50) + "d: e: f\n",
-			"document 1 (line 50002): malformed YAML: mapping values are not allowed in this context"},
-		"JSON": {strings.Repeat("{\"a\":\n1}\n", lines) + "{,}", "document 50001 (line 100001): malformed JSON"},
+			"document 1 (line 20002): malformed YAML: mapping values are not allowed in this context"},
+		"JSON": {strings.Repeat("{\"a\":\n1}\n", lines) + "{,}", "document 20001 (line 40001): malformed JSON"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := manifest.Read("file", []byte(test.text))
@@ -200,6 +200,14 @@ func TestReadLargeErrors(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestReadOddName holds that no file's name moves a terminal's cursor.
+func TestReadOddName(t *testing.T) {
+	_, err := manifest.Read("a\x1b[31m.yaml", []byte("["))
+	if want := `"a\x1b[31m.yaml", document 1 (line 1): malformed YAML: did not find expected node content`; err == nil || err.Error() != want {
+		t.Errorf("got error %v", err)
 	}
 }
 

@@ -57,8 +57,10 @@ func TestRoomToDecide(t *testing.T) {
 		if late.decode(t.Context(), large, 0) || time.Since(begin) != roomTime {
 			t.Errorf("room after %v, although there was none", time.Since(begin))
 		}
-		if !inside[0].park("team-a") || !inside[0].park("team-a") {
-			t.Error("no room to wait in")
+		for range 2 { // asked again, it stays where it is
+			if !inside[0].park("team-a") {
+				t.Error("no room to wait in")
+			}
 		}
 		if late = enter(); !late.decode(t.Context(), large, 0) {
 			t.Error("who waits keeps others from being decided about")

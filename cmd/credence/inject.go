@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/validation"
 
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/manifest"
@@ -43,6 +44,9 @@ only, as Kubernetes adds those of the service account just where a pod has none;
 			format := manifest.Format(output)
 			if !slices.Contains([]manifest.Format{manifest.YAML, manifest.JSON, manifest.Patch}, format) {
 				return fmt.Errorf("output format %q is unknown; it is yaml, json or patch", output)
+			}
+			if problems := validation.ValidateNamespaceName(options.Namespace, false); len(problems) > 0 {
+				return fmt.Errorf("%q cannot be the name of a namespace: %s", options.Namespace, problems[0])
 			}
 			return inject(cmd, files, assets, layout, options, format)
 		},

@@ -141,7 +141,10 @@ func TestInjectProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	empty := t.TempDir()
+	empty, link := t.TempDir(), filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(filepath.Join(folder, "below"), link); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		arguments      []string
 		stdin          string
@@ -171,8 +174,31 @@ func TestInjectProgram(t *testing.T) {
 			stdout:    "apiVersion: v1\nkind: Service\nmetadata: {name: c}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: c}\n",
 		},
 		"assets in two places": {
-			arguments: []string{"-f", "-", "--assets", empty, "--assets", assets, "-n", "team-a"},
+			arguments: []string{"-f", "-", "--assets", folder, "--assets", assets, "-n", "team-a"},
 			stdin:     pod, stdout: injected,
+		},
+		"link to a folder": {
+			arguments: []string{"-f", link, "--assets", assets, "-n", "team-a"},
+			stdout:    "apiVersion: v1\nkind: Service\nmetadata: {name: c}\n",
+		},
+		"folder without manifests": {
+			arguments: []string{"-f", empty, "--assets", assets, "-n", "team-a"},
+			stderr:    "Error: reading " + empty + ": there is no manifest in this folder; they end in .yaml, .yml or .json\n", status: 1,
+		},
+		"assets that no cluster takes": {
+			arguments: []string{"-f", filepath.Join(folder, "below"), "--assets", "-"},
+			stdin:     "kind: Credential\napiVersion: credence.dev/v1alpha1\nmetadata: {name: c}\nspec:\n  type: generic\n  scope: {level: project}\n",
+			stderr:    "Error: standard input, document 1 (line 4): the Credential is not valid: spec.secretRef: Required value\n", status: 1,
+		},
+		"a kind that is not known": {
+			arguments: []string{"-f", "-"},
+			stdin:     "kind: deployment\napiVersion: apps/v1\nmetadata: {name: web, annotations: {credence.dev/credentials: a}}\n",
+			stdout:    "kind: deployment\napiVersion: apps/v1\nmetadata: {name: web, annotations: {credence.dev/credentials: a}}\n",
+			stderr:    "Warning: deployment web: apps/v1 deployment is not a kind of workload that Credence knows; nothing is injected; did you mean \"apps/v1 Deployment\"?\n",
+		},
+		"no namespace": {
+			arguments: []string{"-f", "-", "-n", ""},
+			stderr:    "Error: \"\" cannot be the name of a namespace: a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')\n", status: 1,
 		},
 		"assets from standard input": {
 			arguments: []string{"-f", filepath.Join(folder, "below"), "--assets", "-"},

@@ -76,6 +76,9 @@ func subtract(t *testing.T, pod map[string]any) {
 		for _, container := range spec[list].([]any) {
 			container := container.(map[string]any)
 			takeOut(t, container, "volumeMounts", func(m map[string]any) bool { return m["name"] == volume["name"] && m["mountPath"] == "/etc/key" })
+			if first := container["env"].([]any)[0].(map[string]any); first["name"] != "token" {
+				t.Errorf("the first variable of container %s is %v: the container's own come behind ours", container["name"], first["name"])
+			}
 			variable := takeOut(t, container, "env", func(v map[string]any) bool { return v["name"] == "token" })
 			want := map[string]any{"name": "token", "valueFrom": map[string]any{"secretKeyRef": map[string]any{"name": "key", "key": "token"}}}
 			if diff := cmp.Diff(want, variable); diff != "" {

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/credence-dev/credence/e2e/local"
 )
@@ -27,6 +29,7 @@ var options local.Options
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	log.SetLogger(logr.Discard()) // without any, controller-runtime complains among the figures
 	os.Exit(run(m))
 }
 

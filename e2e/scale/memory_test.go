@@ -65,7 +65,7 @@ func observe(tb testing.TB, process *local.Process, period time.Duration) (most 
 		if now.resident > most.resident {
 			most.resident, most.file = now.resident, now.file
 		}
-		most.peak = now.peak
+		most.peak = max(most.resident, now.peak) // which the kernel brings up to date from time to time
 		return false, err
 	})
 	if most.resident == 0 {
