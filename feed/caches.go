@@ -3,14 +3,16 @@
 package feed
 
 import (
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
 )
 
-// CacheOptions are those of a cache that a feed follows. It keeps nothing that nobody
-// reads: managed fields, of whatever it holds, and the annotations of namespaces,
-// which others fill.
+// CacheOptions are those of a cache that a feed follows and others read too. It
+// keeps managed fields of nothing, and of namespaces the labels only.
 func CacheOptions() cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
@@ -18,9 +20,32 @@ func CacheOptions() cache.Options {
 	}
 }
 
+// LeanCacheOptions are those of a cache that nobody reads but the feed: of
+// Credentials, too, it keeps only what the catalog reads.
+func LeanCacheOptions() cache.Options {
+	options := CacheOptions()
+	options.ByObject[&v1alpha1.Credential{}] = cache.ByObject{Transform: slimCredential}
+	return options
+}
+
 func slimNamespace(object any) (any, error) {
 	if namespace, ok := object.(*metav1.PartialObjectMetadata); ok {
 		namespace.ManagedFields, namespace.Annotations = nil, nil
+	}
+	return object, nil
+}
+
+// slimCredential leaves out what people wrote for others, and of the status what is
+// told to people: who uses it and what stands in the way where.
+func slimCredential(object any) (any, error) {
+	if c, ok := object.(*v1alpha1.Credential); ok {
+		c.ManagedFields, c.Annotations, c.Labels = nil, nil, nil
+		c.Spec.Description = ""
+		ready := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionReady)
+		c.Status.UsedBy, c.Status.Issues, c.Status.Conditions = v1alpha1.UsedBy{}, nil, nil
+		if ready != nil {
+			c.Status.Conditions = []metav1.Condition{{Type: ready.Type, Status: ready.Status, Reason: ready.Reason}}
+		}
 	}
 	return object, nil
 }

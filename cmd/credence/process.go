@@ -109,7 +109,7 @@ func (p *process) managerOptions(log logr.Logger) ctrl.Options {
 	return ctrl.Options{
 		Scheme:                  scheme(),
 		Logger:                  log,
-		Cache:                   feed.CacheOptions(),
+		Cache:                   feed.LeanCacheOptions(),
 		Metrics:                 metricsserver.Options{BindAddress: p.metricsAddress},
 		HealthProbeBindAddress:  p.healthAddress,
 		GracefulShutdownTimeout: &grace,
