@@ -25,7 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// Authority signs serving certificates with the CA that a CA Secret says is in force. It needs get, list and watch on that one
+// Authority signs serving certificates with the CA that a CA Secret says is in force. It needs list and watch on that one
 // Secret by name, and writes nothing: cert-manager's DynamicAuthority, which it stands in for, lets every replica write
 // (gatekeeper#1045) and replaces a CA without overlap.
 //
@@ -144,7 +144,11 @@ func (a *Authority) signer() *signer {
 
 // secretInformer watches one Secret, and asks for no right on any other.
 func secretInformer(secrets kubernetes.Interface, name types.NamespacedName) cache.SharedIndexInformer {
-	only := fields.OneTermEqualSelector(metav1.ObjectNameField, name.Name).String()
-	return coreinformers.NewFilteredSecretInformer(secrets, name.Namespace, 0, cache.Indexers{},
-		func(options *metav1.ListOptions) { options.FieldSelector = only })
+	return coreinformers.NewFilteredSecretInformer(secrets, name.Namespace, 0, cache.Indexers{}, named(name.Name))
+}
+
+// named selects one object in a way that RBAC can hold an informer to.
+func named(name string) func(*metav1.ListOptions) {
+	only := fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
+	return func(options *metav1.ListOptions) { options.FieldSelector = only }
 }

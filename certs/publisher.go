@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -115,10 +114,6 @@ func (p *Publisher) names() []string {
 		return []string{ConfigurationName}
 	}
 	return p.Names
-}
-
-func (p *Publisher) selects(object client.Object) bool {
-	return slices.Contains(p.names(), object.GetName())
 }
 
 // managed returns the configurations that are ours to fill in.

@@ -212,14 +212,6 @@ func TestPublisherGoesByName(t *testing.T) {
 	if bundles := c.bundles(); bundles["credence/a"] == "" || bundles["team-policy/a"] != "" {
 		t.Errorf("caBundle: %q", bundles)
 	}
-	for _, object := range []client.Object{mutating("credence"), validating("credence")} {
-		if !c.publisher.selects(object) {
-			t.Errorf("%T is not watched", object)
-		}
-	}
-	if c.publisher.selects(foreign) {
-		t.Error("the foreign configuration is watched")
-	}
 	c.clock.Step(DefaultCADuration * 3 / 4)
 	for range 3 {
 		c.rotate()

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	admissioninformers "k8s.io/client-go/informers/admissionregistration/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
@@ -17,15 +17,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
 // Setup adds rotator, and publisher unless it is nil, to a manager, to run on the leader only, and fills in the fields that
-// they leave empty. Secrets watches the CA Secret, so the manager's cache needs no informer on Secrets; it does get one on each
-// kind of webhook configuration. Setup fails if the settings cannot work.
-func Setup(mgr manager.Manager, secrets kubernetes.Interface, rotator *Rotator, publisher *Publisher) error {
+// they leave empty. Objects watches the CA Secret and our webhook configurations, each by name, so the manager's cache needs no
+// informer on any of these kinds. Setup fails if the settings cannot work.
+func Setup(mgr manager.Manager, objects kubernetes.Interface, rotator *Rotator, publisher *Publisher) error {
 	if rotator.Secret.Namespace == "" || rotator.Secret.Name == "" {
 		return errors.New("setting up certificate rotation: namespace and name of the CA Secret must be set")
 	}
@@ -33,12 +32,12 @@ func Setup(mgr manager.Manager, secrets kubernetes.Interface, rotator *Rotator, 
 		return fmt.Errorf("setting up certificate rotation: %w", err)
 	}
 	// One informer for both. Every replica runs it, so a new leader starts with it warm.
-	informer := secretInformer(secrets, rotator.Secret)
-	if err := mgr.Add(everywhere(func(ctx context.Context) error { informer.RunWithContext(ctx); return nil })); err != nil {
+	informer := secretInformer(objects, rotator.Secret)
+	if err := runInformer(mgr, informer); err != nil {
 		return fmt.Errorf("watching CA Secret %s: %w", rotator.Secret, err)
 	}
 	if publisher != nil {
-		if err := setupPublisher(mgr, informer, rotator, publisher); err != nil {
+		if err := setupPublisher(mgr, objects, informer, rotator, publisher); err != nil {
 			return fmt.Errorf("setting up the publication of CA Secret %s: %w", rotator.Secret, err)
 		}
 	}
@@ -72,7 +71,7 @@ func setupRotator(mgr manager.Manager, informer cache.SharedIndexInformer, r *Ro
 		Complete(r)
 }
 
-func setupPublisher(mgr manager.Manager, informer cache.SharedIndexInformer, r *Rotator, p *Publisher) error {
+func setupPublisher(mgr manager.Manager, objects kubernetes.Interface, informer cache.SharedIndexInformer, r *Rotator, p *Publisher) error {
 	if p.Client == nil {
 		p.Client = mgr.GetClient()
 	}
@@ -86,14 +85,33 @@ func setupPublisher(mgr manager.Manager, informer cache.SharedIndexInformer, r *
 		r.Publications = p
 	}
 	request := reconcile.Request{NamespacedName: p.Secret}
-	selected := builder.WithPredicates(predicate.NewPredicateFuncs(p.selects))
-	return builder.ControllerManagedBy(mgr).
-		Named(p.Secret.Name+"-publisher").
-		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, always(request), selected).
-		Watches(&admissionregistrationv1.ValidatingWebhookConfiguration{}, always(request), selected).
+	build := builder.ControllerManagedBy(mgr).
+		Named(p.Secret.Name + "-publisher").
 		WatchesRawSource(&source.Informer{Informer: informer, Handler: always(request)}).
-		WithOptions(controllerOptions()).
-		Complete(p)
+		WithOptions(controllerOptions())
+	for _, informer := range p.informers(objects) {
+		if err := runInformer(mgr, informer); err != nil {
+			return fmt.Errorf("watching webhook configurations: %w", err)
+		}
+		build = build.WatchesRawSource(&source.Informer{Informer: informer, Handler: always(request)})
+	}
+	return build.Complete(p)
+}
+
+// informers watch the configurations, and ask for no right on those of others.
+func (p *Publisher) informers(objects kubernetes.Interface) []cache.SharedIndexInformer {
+	var informers []cache.SharedIndexInformer
+	for _, name := range p.names() {
+		informers = append(informers,
+			admissioninformers.NewFilteredMutatingWebhookConfigurationInformer(objects, 0, cache.Indexers{}, named(name)),
+			admissioninformers.NewFilteredValidatingWebhookConfigurationInformer(objects, 0, cache.Indexers{}, named(name)))
+	}
+	return informers
+}
+
+// runInformer has every replica run an informer.
+func runInformer(mgr manager.Manager, informer cache.SharedIndexInformer) error {
+	return mgr.Add(everywhere(func(ctx context.Context) error { informer.RunWithContext(ctx); return nil }))
 }
 
 func controllerOptions() controller.Options {

@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	clientset "k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
+	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -65,6 +67,36 @@ func TestSetup(t *testing.T) {
 				t.Error("the publisher's defaults were not filled in")
 			}
 		})
+	}
+}
+
+// What is watched is asked for by name, which is how rights on it are given.
+func TestPublisherWatchesByName(t *testing.T) {
+	objects := clientset.NewClientset()
+	asked := make(chan string, 100)
+	objects.PrependReactor("list", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		asked <- action.GetResource().Resource + " " + action.(clienttesting.ListAction).GetListRestrictions().Fields.String()
+		return false, nil, nil
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, informer := range (&Publisher{}).informers(objects) {
+		go informer.RunWithContext(ctx)
+	}
+	want := map[string]bool{
+		"mutatingwebhookconfigurations metadata.name=credence":   true,
+		"validatingwebhookconfigurations metadata.name=credence": true,
+	}
+	for len(want) > 0 {
+		select {
+		case one := <-asked:
+			if !want[one] {
+				t.Fatalf("asked for %s", one)
+			}
+			delete(want, one)
+		case <-ctx.Done():
+			t.Fatalf("not asked for: %v", want)
+		}
 	}
 }
 

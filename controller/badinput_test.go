@@ -61,7 +61,7 @@ func TestBadSources(t *testing.T) {
 		"missing": {nil, v1alpha1.Generic, v1alpha1.ReasonSourceMissing,
 			"Secret <s> does not exist; create it there, in the namespace of the Credential: no Secret of another namespace is read"},
 		"unlabelled": {labelled(nil, some, ""), v1alpha1.Generic, v1alpha1.ReasonSourceNotAuthorized,
-			"Secret <s> has no label run.ai/resource; label it run.ai/resource=generic to authorize it for a credential of type generic"},
+			"Secret <s> has no label run.ai/resource; label it run.ai/resource=generic and run.ai/cluster-wide=true to authorize it for a credential of type generic"},
 		"labelled-for-another-type": {labelled(docker, some, ""), v1alpha1.Generic, v1alpha1.ReasonSourceNotAuthorized,
 			"Secret <s> is labelled run.ai/resource=docker-registry; label it run.ai/resource=generic to authorize it for a credential of type generic"},
 		"labelled-too-narrow": {labelled(map[string]string{v1alpha1.LabelSourceType: "generic"}, some, ""), v1alpha1.Generic, v1alpha1.ReasonSourceNotAuthorized,
@@ -71,7 +71,7 @@ func TestBadSources(t *testing.T) {
 		"empty": {labelled(generic, nil, ""), v1alpha1.Generic, v1alpha1.ReasonSourceInvalid,
 			"Secret <s> has no keys; put the values into it"},
 		"no-docker-config": {config(`{"auths":{"r.example.com":{"auth":"bm90LWE="}}}`), v1alpha1.DockerRegistry, v1alpha1.ReasonSourceInvalid,
-			`key .dockerconfigjson of Secret <s> has an "auth" that is not the base64 of <user>:<password>`},
+			`key .dockerconfigjson of Secret <s> has an "auth" that is not the base64 of <user>:<password>; make the Secret again with kubectl create secret docker-registry`},
 		"no-registry": {config(`{"auths":{}}`), v1alpha1.DockerRegistry, v1alpha1.ReasonSourceInvalid,
 			`key .dockerconfigjson of Secret <s> has no registry in "auths" that an image could come from`},
 	} {

@@ -5,6 +5,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
@@ -42,6 +43,7 @@ const (
 	indexSource = "credence.source" // of Credentials, within a namespace
 	indexUID    = "credence.uid"    // of Credentials
 	indexCopyOf = "credence.copyOf" // of copies: the Credential's name
+	indexEnding = "credence.ending" // of namespaces: "true" if they are being deleted
 	// users.IndexSecret is another
 )
 
@@ -55,6 +57,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.Credential{}, indexUID, func(o client.Object) string { return string(o.GetUID()) }},
 		{&v1alpha1.Credential{}, indexSource, func(o client.Object) string { return o.(*v1alpha1.Credential).Spec.SecretRef.Name }},
 		{&v1alpha1.Credential{}, users.IndexSecret, func(o client.Object) string { return users.SecretOf(o.(*v1alpha1.Credential)) }},
+		{feed.Namespace(), indexEnding, func(o client.Object) string { return strconv.FormatBool(!o.GetDeletionTimestamp().IsZero()) }},
 		{copies.Secret(), indexCopyOf, func(o client.Object) string { return o.GetLabels()[v1alpha1.LabelCopyOf] }},
 	} {
 		values := func(o client.Object) []string { return []string{index.value(o)} }

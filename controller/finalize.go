@@ -48,14 +48,14 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 	again := r.guard.interval
 	var left []copies.Copy
 	if !held {
-		if left, err = r.clear(ctx, o); err != nil {
+		if left, err = r.dispose(ctx, o); err != nil {
 			return pass{}, err
 		}
 		again = max(o.report.RetryAfter, minRetry)
 	}
 	if held || len(left) > 0 {
 		// A namespace that is being deleted waits for nothing: what is left of its
-		// credential's copies elsewhere are strays (operator-sdk#3625).
+		// credential's copies elsewhere are strays, or kept (operator-sdk#3625).
 		terminating, err := r.isTerminating(ctx, c.Namespace)
 		if err != nil {
 			return pass{}, err
@@ -65,11 +65,7 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 			return pass{observation: o, again: again}, nil
 		}
 	}
-	if len(o.report.Removed) > 0 {
-		r.tellWithdrawn(o)
-	}
 	log.FromContext(ctx).Info("Released the credential", "copies", len(o.report.Removed), "left", len(left), "held", held)
-	r.writer.Forget(c.UID)
 	return pass{}, r.setFinalizer(ctx, c, controllerutil.RemoveFinalizer)
 }
 
@@ -98,7 +94,33 @@ func heldStatus(o *observation) v1alpha1.CredentialStatus {
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonHeld, Message: heldMessage,
 		ObservedGeneration: o.credential.Generation, LastTransitionTime: metav1.NewTime(o.now)})
+	if used := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionInUse); used != nil {
+		// It is as true of the generation that the deletion made. Said later, it would be
+		// a write of its own.
+		used.ObservedGeneration = o.credential.Generation
+	}
 	return status
+}
+
+// dispose removes, or releases, all copies of a Credential, tells of those that
+// went, and returns those that are still there. Of copies that are to be kept, that
+// is written down before anybody lets the Credential go.
+func (r *reconciler) dispose(ctx context.Context, o *observation) ([]copies.Copy, error) {
+	left, err := r.clear(ctx, o)
+	o.report.Removed = append(o.report.Removed, r.writer.Late(o.wanted.UID)...)
+	if len(o.report.Removed) > 0 {
+		r.tellWithdrawn(o)
+	}
+	if err == nil && len(left) > 0 && o.releases() {
+		err = r.kept.add(ctx, o.credential)
+	}
+	return left, err
+}
+
+// releases says whether the Credential is being deleted and its copies stay as
+// ordinary Secrets.
+func (o *observation) releases() bool {
+	return !o.credential.DeletionTimestamp.IsZero() && o.credential.Annotations[v1alpha1.AnnotationForceDelete] == forceKeep
 }
 
 // clear removes, or releases, all copies of a Credential and returns those that
@@ -106,7 +128,7 @@ func heldStatus(o *observation) v1alpha1.CredentialStatus {
 // for good, so the last word is a live list's.
 func (r *reconciler) clear(ctx context.Context, o *observation) ([]copies.Copy, error) {
 	dispose := r.writer.Spread
-	if o.credential.Annotations[v1alpha1.AnnotationForceDelete] == forceKeep {
+	if o.releases() {
 		dispose = r.writer.Abandon
 	}
 	var left []copies.Copy

@@ -28,16 +28,18 @@ func (behind) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ..
 
 func (behind) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
 
+// copyOf is a copy of the Credential key.
+func copyOf(namespace, uid string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Namespace: namespace, Name: "genericsecret-key",
+		Labels:      map[string]string{v1alpha1.LabelCopyOf: "key", v1alpha1.LabelManagedBy: v1alpha1.ManagedByCredence},
+		Annotations: map[string]string{v1alpha1.AnnotationCopyOfUID: uid, v1alpha1.AnnotationFingerprint: "i:f"},
+	}}
+}
+
 // TestClearTrustsNoCache: once its credential is gone, nothing would tell that a
 // copy made a moment ago is to go.
 func TestClearTrustsNoCache(t *testing.T) {
-	copyOf := func(namespace, uid string) *corev1.Secret {
-		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: "genericsecret-key",
-			Labels:      map[string]string{v1alpha1.LabelCopyOf: "key", v1alpha1.LabelManagedBy: v1alpha1.ManagedByCredence},
-			Annotations: map[string]string{v1alpha1.AnnotationCopyOfUID: uid, v1alpha1.AnnotationFingerprint: "i:f"},
-		}}
-	}
 	live := fake.NewClientBuilder().WithObjects(copyOf("a", "1"), copyOf("b", "2")).Build()
 	r := &reconciler{
 		gatherer: gatherer{lookup: lookup{cache: behind{}, live: live}},
@@ -53,5 +55,21 @@ func TestClearTrustsNoCache(t *testing.T) {
 	var secrets corev1.SecretList
 	if err := live.List(t.Context(), &secrets); err != nil || len(secrets.Items) != 1 || secrets.Items[0].Namespace != "b" {
 		t.Errorf("%d Secrets are left, error %v", len(secrets.Items), err)
+	}
+}
+
+// TestHeldStatusIsOneWrite: what is known of users is said of the same generation,
+// so that nobody has to write it again.
+func TestHeldStatusIsOneWrite(t *testing.T) {
+	used := metav1.Condition{Type: v1alpha1.ConditionInUse, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonUsed, ObservedGeneration: 2}
+	o := observed().after(v1alpha1.CredentialStatus{Conditions: []metav1.Condition{used}}).deleting().holding()
+	status := computeStatus(o)
+	for _, condition := range status.Conditions {
+		if condition.ObservedGeneration != 3 {
+			t.Errorf("%s is about generation %d", condition.Type, condition.ObservedGeneration)
+		}
+	}
+	if o.credential.Status.Conditions[0].ObservedGeneration != 2 {
+		t.Error("what the cache has was changed")
 	}
 }

@@ -94,6 +94,18 @@ func TestEditedCopyIsRestored(t *testing.T) {
 			})
 		})
 	}
+	t.Run("applied as text", func(t *testing.T) {
+		// The manager is on record for stringData, and nobody for the data it becomes.
+		apply := &corev1.Secret{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: a, Name: "genericsecret-key"}, StringData: map[string]string{"api-key": "other", "more": "other"}}
+		w.must(w.Patch(w.Context(), apply, client.Apply, client.FieldOwner("kubectl"), client.ForceOwnership)) //nolint:staticcheck // as a client of any age does
+		w.eventually("the copy is restored", func() error {
+			if diff := cmp.Diff(bytes(kinds[v1alpha1.Generic].data), w.secret(a, "genericsecret-key").Data); diff != "" {
+				return fmt.Errorf("data (-want +got):\n%s", diff)
+			}
+			return nil
+		})
+	})
 	t.Run("same values", func(t *testing.T) {
 		// Somebody applies what is there already: no write makes that manager go, so
 		// it must not be tried for ever.
@@ -141,8 +153,11 @@ func TestRefusals(t *testing.T) {
 	if status.Issues[0].Reason != v1alpha1.IssueQuotaExceeded || status.Issues[1].Reason != v1alpha1.IssueAdmissionRefused {
 		t.Errorf("the issues are %+v", status.Issues)
 	}
-	if message := status.Issues[1].Message; !strings.Contains(message, "no Secrets today") {
-		t.Errorf("the policy's words are missing: %s", message)
+	if message := status.Issues[0].Message; !strings.Contains(message, "quota none ") {
+		t.Errorf("the quota is not named: %s", message)
+	}
+	if message := status.Issues[1].Message; !strings.Contains(message, "ValidatingAdmissionPolicy "+policy.GetName()+" refused") || strings.Contains(message, "no Secrets today") {
+		t.Errorf("the policy is not named, or its words are told: %s", message)
 	}
 	if len(status.PendingNamespaces) != 2 || status.TakenNamespaces != nil {
 		t.Errorf("pending are %v", status.PendingNamespaces)

@@ -37,6 +37,8 @@ type observation struct {
 	wanted copies.Wanted
 	steps  []copies.Step
 	report copies.Report
+	// leavers are the issues of namespaces that left the scope and still need it.
+	leavers []v1alpha1.NamespaceIssue
 	// held says that the Credential is being deleted and its copies stay.
 	held bool
 }
@@ -66,7 +68,9 @@ type gatherer struct {
 	catalog *catalog.Catalog
 	clock   clock.PassiveClock
 	keyring *copies.Keyring
+	kept    *kept
 	users   *users.Counter
+	leavers *leavers
 }
 
 func (g *gatherer) observe(ctx context.Context, c *v1alpha1.Credential) (*observation, error) {
@@ -160,7 +164,9 @@ func (g *gatherer) survey(ctx context.Context, o *observation) error {
 		return err
 	}
 	self := client.ObjectKeyFromObject(o.credential)
-	for _, place := range g.catalog.Reach(o.credential.Spec.Scope, self.Namespace) {
+	reach := g.catalog.Reach(o.credential.Spec.Scope, self.Namespace)
+	o.projects = make([]project, 0, len(reach))
+	for _, place := range reach {
 		p := project{namespace: place.Namespace, terminating: terminating[place.Namespace]}
 		// The narrower one wins for copies too: of one name and type, both would have
 		// the same name in this namespace.
@@ -181,8 +187,11 @@ func (g *gatherer) plan(ctx context.Context, o *observation) error {
 	if err != nil {
 		return err
 	}
-	situation := copies.Situation{Wanted: o.wanted}
+	situation := copies.Situation{Wanted: o.wanted, Existing: make([]copies.Copy, 0, len(all))}
 	if err := g.sort(ctx, o, all, &situation); err != nil {
+		return err
+	}
+	if o.leavers, err = g.leavers.find(ctx, o.credential, situation.Existing); err != nil {
 		return err
 	}
 	g.leaveOut(o, situation.Existing)

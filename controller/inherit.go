@@ -50,12 +50,19 @@ func (g *gatherer) inherit(ctx context.Context, o *observation, orphans []copies
 	if len(orphans) == 0 {
 		return nil
 	}
-	existing, err := g.uidsNow(ctx, client.MatchingFields{"metadata.name": o.credential.Name})
+	existing, err := g.namesNow(ctx, client.MatchingFields{"metadata.name": o.credential.Name})
+	if err != nil {
+		return err
+	}
+	keep, err := g.kept.names(ctx)
 	if err != nil {
 		return err
 	}
 	for _, c := range orphans {
-		if existing.Has(c.CredentialUID) {
+		// What is to stay as an ordinary Secret is not this one's either, and waited for
+		// until it is one.
+		_, stays := keep[c.CredentialUID]
+		if _, exists := existing[c.CredentialUID]; stays || exists {
 			situation.Others = append(situation.Others, c)
 		} else {
 			situation.Existing = append(situation.Existing, c)

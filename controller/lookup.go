@@ -43,19 +43,30 @@ func (l lookup) knows(ctx context.Context, uid types.UID) (bool, error) {
 	return len(list) > 0, err
 }
 
-// uidsNow returns the UIDs of Credentials, live. An answer counts only if it is
-// about Credentials: one that says that there is no such resource is an error.
-func (l lookup) uidsNow(ctx context.Context, options ...client.ListOption) (sets.Set[types.UID], error) {
+// uids returns the UIDs of all Credentials from the cache.
+func (l lookup) uids(ctx context.Context) (sets.Set[types.UID], error) {
+	all, err := l.credentials(ctx)
+	uids := make(sets.Set[types.UID], len(all))
+	for i := range all {
+		uids.Insert(all[i].UID)
+	}
+	return uids, err
+}
+
+// namesNow returns the names of Credentials by their UIDs, live. An answer counts
+// only if it is about Credentials: one that says that there is no such resource is
+// an error.
+func (l lookup) namesNow(ctx context.Context, options ...client.ListOption) (map[types.UID]string, error) {
 	list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{
 		APIVersion: v1alpha1.GroupVersion.String(), Kind: "CredentialList"}}
 	if err := l.live.List(ctx, list, options...); err != nil {
 		return nil, fmt.Errorf("asking for Credentials: %w", err)
 	}
-	uids := sets.New[types.UID]()
+	names := make(map[types.UID]string, len(list.Items))
 	for i := range list.Items {
-		uids.Insert(list.Items[i].UID)
+		names[list.Items[i].UID] = list.Items[i].Name
 	}
-	return uids, nil
+	return names, nil
 }
 
 // source reads a source with its values, nil if it does not exist.
@@ -96,14 +107,12 @@ func listCopies(ctx context.Context, from client.Reader, options ...client.ListO
 // terminating returns the namespaces that are being deleted.
 func (l lookup) terminating(ctx context.Context) (map[string]bool, error) {
 	list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "NamespaceList"}}
-	if err := l.cache.List(ctx, list, shared); err != nil {
+	if err := l.cache.List(ctx, list, client.MatchingFields{indexEnding: "true"}, shared); err != nil {
 		return nil, fmt.Errorf("listing namespaces: %w", err)
 	}
-	names := map[string]bool{}
+	names := make(map[string]bool, len(list.Items))
 	for i := range list.Items {
-		if !list.Items[i].DeletionTimestamp.IsZero() {
-			names[list.Items[i].Name] = true
-		}
+		names[list.Items[i].Name] = true
 	}
 	return names, nil
 }

@@ -47,18 +47,19 @@ func (g *gatherer) leaveOut(o *observation, existing []copies.Copy) {
 
 // onUsage brings the credentials whose copies are made on demand where that
 // changes: all once it is known who uses what, and then those that a namespace
-// began or ceased to use.
-func (w watches) onUsage(counter *users.Counter) source.Source {
+// began or ceased to use. And those of which there is news about leavers.
+func (w watches) onUsage(counter *users.Counter, leavers *leavers) source.Source {
 	return users.OnIndex(counter.Index,
 		func(ctx context.Context, change usage.Change) []ctrl.Request {
-			return counter.Requests(ctx, change, func(key client.ObjectKey) bool {
+			turning := counter.Requests(ctx, change, func(key client.ObjectKey) bool {
 				return w.turns(ctx, counter, key, change.Namespace)
 			})
+			return append(turning, leavers.concerned(ctx, change)...)
 		},
 		func(ctx context.Context) []ctrl.Request {
 			return slices.DeleteFunc(w.requests(ctx), func(r ctrl.Request) bool {
 				var c v1alpha1.Credential
-				return w.cache.Get(ctx, r.NamespacedName, &c, shared) == nil && !onDemand(&c)
+				return w.cache.Get(ctx, r.NamespacedName, &c, shared) == nil && !onDemand(&c) && !leavers.isNews(ctx, &c, "")
 			})
 		})
 }

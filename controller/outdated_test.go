@@ -119,3 +119,43 @@ func TestRotatedAt(t *testing.T) {
 	w.run()
 	w.status(c, "rotated", func(s v1alpha1.CredentialStatus) bool { return s.RotatedAt.After(second.RotatedAt.Time) })
 }
+
+// TestRotationWhileWithdrawn: values that change while the source is not authorized
+// have changed all the same when it is again, for copies and for a project's pods.
+func TestRotationWhileWithdrawn(t *testing.T) {
+	for name, scope := range map[string]v1alpha1.Scope{"copies": clusterScope, "project": projectScope} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t).restarting()
+			a := w.project("a", "")
+			w.run()
+			namespace, secret := w.layout.SystemNamespace, "genericsecret-key"
+			if scope == projectScope {
+				namespace, secret = a, "key"
+			}
+			source := w.source(namespace, "key", kinds[v1alpha1.Generic], scope)
+			c := w.credential(namespace, "key", v1alpha1.Generic, scope)
+			w.change(c, func() { c.Spec.Rotation = &v1alpha1.Rotation{Restart: true} })
+			before := w.spread(c, 1)
+			web, _ := w.web(a, "web", secret)
+			w.usedBy(c, "Deployment "+a+"/web")
+
+			label := source.Labels[v1alpha1.LabelSourceType]
+			w.relabel(source, v1alpha1.LabelSourceType, "")
+			w.because(c, v1alpha1.ReasonSourceNotAuthorized)
+			w.change(source, func() { source.Data["api-key"] = []byte("not-a-secret-2") })
+			w.quietly(a)
+			if writes := w.patches(web); len(writes) > 0 {
+				t.Errorf("restarted while the source is not authorized: %q", writes)
+			}
+
+			w.relabel(source, v1alpha1.LabelSourceType, label)
+			after := w.status(c, "rotated", func(s v1alpha1.CredentialStatus) bool {
+				return s.RotatedAt != nil && s.Fingerprint != before.Fingerprint && s.OutdatedPods == 1 && s.Namespaces.Ready == 1
+			})
+			w.restarted(web, after.Fingerprint)
+			w.eventually("it is told", func() error {
+				return w.says(c, "Normal Rotated: the values of Secret "+c.Namespace+"/key changed")
+			})
+		})
+	}
+}

@@ -38,6 +38,9 @@ type reconciler struct {
 	writer   *copies.Writer
 	guard    *guard
 	recorder recorder.EventRecorder
+	// retryFloor is how long a pass is put off at least that only tries again what
+	// failed. Of thousands of namespaces that refuse, one is always due.
+	retryFloor time.Duration
 }
 
 // pass is what one run of the inner reconcile comes to.
@@ -91,14 +94,19 @@ func (r *reconciler) keep(ctx context.Context, c *v1alpha1.Credential) (pass, er
 		log.FromContext(ctx).Info("Withdrew copies", "copies", removed, "problem", o.problem != nil)
 		r.tellWithdrawn(o)
 	}
-	return pass{observation: o, again: untilNext(o)}, r.count(ctx, o)
+	return pass{observation: o, again: untilNext(o, r.retryFloor)}, r.count(ctx, o)
 }
 
 // count adds who uses the credential to what is told of it. Most of that is told
 // by the controller of the usage; here it is for the first time, and for changes of
 // the scope and of the values, to make one write of it.
 func (r *reconciler) count(ctx context.Context, o *observation) (err error) {
-	o.tally, err = r.users.Count(ctx, o.credential, rotatedAt(o))
+	if err := r.explainTaken(ctx, o); err != nil {
+		return err
+	}
+	of := *o.credential // as its status is going to be
+	of.Status.TakenNamespaces = o.taken()
+	o.tally, err = r.users.Count(ctx, &of, rotatedAt(o))
 	return err
 }
 
@@ -135,9 +143,9 @@ func announces(o *observation) bool {
 }
 
 // untilNext is when to come back although nothing happens, zero for never.
-func untilNext(o *observation) time.Duration {
+func untilNext(o *observation, retryFloor time.Duration) time.Duration {
 	var next time.Duration
-	candidates := []time.Duration{o.report.RetryAfter, untilExpiry(o)}
+	candidates := []time.Duration{untilRetry(o, retryFloor), untilExpiry(o)}
 	if o.problem != nil && (o.problem.Withdraws() || o.problem.Reason == v1alpha1.ReasonSourceMissing) {
 		candidates = append(candidates, recheckInterval)
 	}
@@ -147,6 +155,22 @@ func untilNext(o *observation) time.Duration {
 		}
 	}
 	return next
+}
+
+// untilRetry is when to come back for copies: for those that failed in one pass for
+// all that are due by then, much sooner while others have not had their turn.
+func untilRetry(o *observation, floor time.Duration) time.Duration {
+	if o.report.RetryAfter == 0 {
+		return 0
+	}
+	waits := slices.ContainsFunc(o.report.Left, func(left copies.Leftover) bool { return left.Reason == "" })
+	for _, outcome := range o.report.Outcomes {
+		waits = waits || o.problem == nil && !outcome.Current && outcome.Reason == ""
+	}
+	if waits {
+		floor /= 10
+	}
+	return max(o.report.RetryAfter, floor)
 }
 
 // publish writes the status if it says something new, and tells of what changed.

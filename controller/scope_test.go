@@ -80,6 +80,34 @@ func TestShadowing(t *testing.T) {
 	}
 }
 
+// TestHomeComesLater: the credential is there before its namespace is a home, and
+// another of its name was used instead.
+func TestHomeComesLater(t *testing.T) {
+	w := newWorld(t)
+	home, a := w.namespace("home", nil), w.project("a", "research")
+	w.run()
+	w.source(w.layout.SystemNamespace, "key", kinds[v1alpha1.Generic], researchScope)
+	wide := w.credential(w.layout.SystemNamespace, "key", v1alpha1.Generic, researchScope)
+	w.spread(wide, 1)
+	k := kinds[v1alpha1.Generic]
+	k.data = map[string]string{"api-key": "of-home"}
+	w.source(home, "key", k, researchScope)
+	narrow := w.credential(home, "key", v1alpha1.Generic, researchScope)
+	w.because(narrow, v1alpha1.ReasonNotAProject)
+
+	namespace := w.namespaceNamed(home)
+	w.relabel(namespace, v1alpha1.LabelDepartmentHome, "research")
+	w.spread(narrow, 1)
+	if got := w.secret(a, "genericsecret-key"); string(got.Data["api-key"]) != "of-home" {
+		t.Error("it has the copy of the other one")
+	}
+	w.because(wide, v1alpha1.ReasonNamespaceIssues)
+
+	w.relabel(namespace, v1alpha1.LabelDepartmentHome, "")
+	w.because(narrow, v1alpha1.ReasonNotAProject)
+	w.spread(wide, 1)
+}
+
 // TestTerminatingNamespace: a namespace that is being deleted takes no copy, and
 // keeps no credential from being in order (external-secrets#5426).
 func TestTerminatingNamespace(t *testing.T) {

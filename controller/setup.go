@@ -14,13 +14,17 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/credence-dev/credence/controller/adoption"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/progress"
 	"github.com/credence-dev/credence/controller/restart"
 	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential/catalog"
@@ -65,7 +69,7 @@ type Options struct {
 	Restart restart.Settings
 	// Progress takes note of what the controllers finish. The default is one that
 	// nobody asks.
-	Progress *Progress
+	Progress *progress.Monitor
 	// Heartbeat is how often the controllers are seen to work, and Resync how often
 	// every Credential is looked at although nothing happened. The defaults are 1 min
 	// and 1 h.
@@ -91,7 +95,7 @@ func (o *Options) setDefaults(mgr manager.Manager) {
 	o.RetryBase = cmp.Or(o.RetryBase, time.Second)
 	o.StrayInterval = cmp.Or(o.StrayInterval, 30*time.Second)
 	if o.Progress == nil {
-		o.Progress = NewProgress(o.Clock)
+		o.Progress = progress.NewMonitor(o.Clock)
 	}
 	o.Heartbeat = cmp.Or(o.Heartbeat, time.Minute)
 	o.Resync = cmp.Or(o.Resync, time.Hour)
@@ -135,14 +139,15 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 		release:  options.ReleaseStrays,
 		interval: options.StrayInterval,
 	}
+	keeper := &kept{client: mgr.GetClient(), live: options.APIReader, lease: gate.lease}
 	for _, controller := range []struct {
 		what  string
 		setup func() error
 	}{
-		{"the controller of Credentials", func() error { return setupCredentials(mgr, options, writer, watch, gate, &counter) }},
+		{"the controller of Credentials", func() error { return setupCredentials(mgr, options, writer, watch, gate, keeper, &counter) }},
 		{"the controller of the usage", func() error { return setupUsage(mgr, options, watch, counter) }},
-		{"the controller of strays", func() error { return setupStrays(mgr, options, writer, look, gate) }},
-		{"the controller of sources", func() error { return setupAdopter(mgr, options, look, sources[sourcesMade]) }},
+		{"the controller of strays", func() error { return setupStrays(mgr, options, writer, look, gate, keeper) }},
+		{"the controller of sources", func() error { return setupAdoption(mgr, options, sources[sourcesMade]) }},
 		{"restarts", func() error { return setupRestarts(mgr, options) }},
 	} {
 		if err := controller.setup(); err != nil {
@@ -167,17 +172,20 @@ func addParts(mgr manager.Manager, options Options, writer *copies.Writer) error
 	return nil
 }
 
-func setupCredentials(mgr manager.Manager, options Options, writer *copies.Writer, watch watches, gate *guard, counter *users.Counter) error {
+func setupCredentials(mgr manager.Manager, options Options, writer *copies.Writer, watch watches, gate *guard, keeper *kept, counter *users.Counter) error {
 	reconciler := &reconciler{
-		client:   mgr.GetClient(),
-		writer:   writer,
-		guard:    gate,
-		recorder: mgr.GetEventRecorder(recorderName),
+		client:     mgr.GetClient(),
+		writer:     writer,
+		guard:      gate,
+		recorder:   mgr.GetEventRecorder(recorderName),
+		retryFloor: options.RetryBase,
 		gatherer: gatherer{
 			lookup:  watch.lookup,
 			users:   counter,
+			leavers: &leavers{lookup: watch.lookup, users: counter},
 			catalog: options.Catalog,
 			clock:   options.Clock,
+			kept:    keeper,
 			keyring: &copies.Keyring{
 				Client:    mgr.GetClient(),
 				Reader:    options.APIReader,
@@ -187,14 +195,15 @@ func setupCredentials(mgr manager.Manager, options Options, writer *copies.Write
 	}
 	build := builder.ControllerManagedBy(mgr).Named("credential").
 		WatchesRawSource(watch.onFeed()).
-		WatchesRawSource(watch.onUsage(counter)).
+		WatchesRawSource(watch.onNamespaces(gathering)).
+		WatchesRawSource(watch.onUsage(counter, reconciler.leavers)).
 		WatchesRawSource(watch.onHeartbeat("credential", options)).
 		WatchesRawSource(watch.onCopies(mgr.GetCache()))
 	for _, c := range watch.sources {
 		build = build.WatchesRawSource(watch.onSources(c))
 	}
 	return build.WithOptions(controllerOptions(options.Workers, logRequest(mgr.GetLogger()))).
-		Complete(beating(options.Progress, "credential", observe(options.Progress, "credential", reconciler)))
+		Complete(progress.EndHeartbeats(options.Progress, "credential", progress.Observe(options.Progress, "credential", reconciler)))
 }
 
 func setupUsage(mgr manager.Manager, options Options, watch watches, counter users.Counter) error {
@@ -206,18 +215,46 @@ func setupUsage(mgr manager.Manager, options Options, watch watches, counter use
 		LagInterval: options.UsageLag,
 	}
 	build := builder.ControllerManagedBy(mgr).Named("usage").
+		WatchesRawSource(watch.onNamespaces(options.UsageInterval)).
 		WatchesRawSource(watch.onHeartbeat("usage", options))
-	for _, source := range reconciler.Sources(users.Watches{
+	for _, one := range reconciler.Sources(users.Watches{
 		Feed:     options.Feed,
 		Copies:   mgr.GetCache(),
 		Affected: watch.affected,
 		CopyOf:   watch.copyOf,
 		All:      watch.all,
 	}) {
-		build = build.WatchesRawSource(source)
+		build = build.WatchesRawSource(one)
 	}
 	return build.WithOptions(controllerOptions(options.Workers, logRequest(mgr.GetLogger()))).
-		Complete(beating(options.Progress, "usage", observe(options.Progress, "usage", reconciler)))
+		Complete(progress.EndHeartbeats(options.Progress, "usage", progress.Observe(options.Progress, "usage", reconciler)))
+}
+
+// onHeartbeat brings heartbeats, and each Credential once in a resync interval. A
+// pass over one in order reads its source and writes nothing.
+func (w watches) onHeartbeat(controller string, options Options) source.Source {
+	return &progress.Heartbeat{
+		Monitor:    options.Progress,
+		Controller: controller,
+		Interval:   options.Heartbeat,
+		Resync:     options.Resync,
+		All:        w.all,
+	}
+}
+
+func setupAdoption(mgr manager.Manager, options Options, sources cache.Cache) error {
+	return adoption.Setup(mgr, adoption.Options{
+		Catalog:    options.Catalog,
+		Feed:       options.Feed,
+		Sources:    sources,
+		APIReader:  options.APIReader,
+		Clock:      options.Clock,
+		Recorder:   mgr.GetEventRecorder(recorderName),
+		Controller: controllerOptions(1, logPlain[reconcile.Request](mgr.GetLogger())),
+		Wrap: func(inner reconcile.Reconciler) reconcile.Reconciler {
+			return progress.Observe(options.Progress, "source", inner)
+		},
+	})
 }
 
 func setupRestarts(mgr manager.Manager, options Options) error {
@@ -232,7 +269,7 @@ func setupRestarts(mgr manager.Manager, options Options) error {
 		Registerer: options.Registerer,
 		Controller: controllerOptions(2, logWorkload(mgr.GetLogger())),
 		Wrap: func(inner reconcile.TypedReconciler[usage.Workload]) reconcile.TypedReconciler[usage.Workload] {
-			return observe(options.Progress, "restart", inner)
+			return progress.Observe(options.Progress, "restart", inner)
 		},
 	})
 }

@@ -3,12 +3,15 @@
 package controller_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller"
@@ -75,10 +78,38 @@ func TestDeleteWaitsForWhatIsUnderWay(t *testing.T) {
 	w.must(w.Delete(w.Context(), c))
 	w.settle(other)
 	w.settle(other)
+	w.must(w.Get(w.Context(), client.ObjectKeyFromObject(c), c)) // it waits
 	letGo()
+	w.spread(other, 2)
+	w.wrote("create", 4) // so that the slow copy of the one that goes was made as well
 	w.gone(c)
 	w.count("key", 0)
-	w.spread(other, 2)
+}
+
+// wrote waits until so many copies were written in a way, by the controllers that
+// run now.
+func (w *world) wrote(operation string, copies int) {
+	w.Helper()
+	w.eventually(fmt.Sprintf("%s took %d copies", operation, copies), func() error {
+		families, err := w.metrics.Gather()
+		w.must(err)
+		count := 0
+		for _, family := range families {
+			for _, metric := range family.GetMetric() {
+				labels := map[string]string{}
+				for _, pair := range metric.GetLabel() {
+					labels[pair.GetName()] = pair.GetValue()
+				}
+				if family.GetName() == "credence_copy_writes_total" && labels["operation"] == operation && labels["outcome"] == "success" {
+					count += int(metric.GetCounter().GetValue())
+				}
+			}
+		}
+		if count != copies {
+			return fmt.Errorf("it took %d", count)
+		}
+		return nil
+	})
 }
 
 // named returns a Credential of the system namespace.

@@ -40,18 +40,20 @@ func TestLabelRemovedWithdraws(t *testing.T) {
 	a, b := w.project("a", ""), w.project("b", "")
 	w.run()
 	c := w.generic("key")
-	w.spread(c, 2)
+	before := w.spread(c, 2)
 	for _, label := range []string{v1alpha1.LabelSourceType, v1alpha1.LabelSourceClusterWide} {
 		source := w.secret(w.layout.SystemNamespace, "key")
 		value := source.Labels[label]
 		w.relabel(source, label, "")
 		w.noCopies(a, b)
 		status := w.because(c, v1alpha1.ReasonSourceNotAuthorized)
-		if status.Fingerprint != "" || status.Keys != nil || status.Namespaces.Ready != 0 || len(status.PendingNamespaces) != 2 {
+		if status.Fingerprint != before.Fingerprint || status.Keys != nil || status.Namespaces.Ready != 0 || len(status.PendingNamespaces) != 2 {
 			t.Errorf("without %s, the status is %+v", label, status)
 		}
 		w.relabel(source, label, value)
-		w.spread(c, 2)
+		if again := w.spread(c, 2); again.RotatedAt != nil {
+			t.Errorf("with %s again, the same values are rotated at %s", label, again.RotatedAt)
+		}
 	}
 }
 

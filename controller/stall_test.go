@@ -18,6 +18,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/credence-dev/credence/controller"
+	"github.com/credence-dev/credence/controller/progress"
 )
 
 // staller is a network that can stop delivering what watches bring, while their
@@ -65,17 +66,17 @@ func (s *stalling) Close() error {
 func TestStalledWatch(t *testing.T) {
 	network := &staller{release: make(chan struct{})}
 	clock := clocktesting.NewFakePassiveClock(time.Now())
-	progress := controller.NewProgress(clock)
+	monitor := progress.NewMonitor(clock)
 	behind := rest.CopyConfig(config(t))
 	behind.Wrap(network.wrap)
-	behind.Wrap(progress.Transport)
+	behind.Wrap(monitor.Transport)
 	w := newWorldAt(t, behind)
 	t.Cleanup(func() { // before the world is stopped
 		network.stalls.Store(false)
 		close(network.release)
 	})
 	w.configure = func(o *controller.Options) {
-		o.Progress, o.Heartbeat, o.Resync = progress, 20*time.Millisecond, 100*time.Millisecond
+		o.Progress, o.Heartbeat, o.Resync = monitor, 20*time.Millisecond, 100*time.Millisecond
 	}
 	a := w.project("a", "")
 	w.run()
@@ -85,7 +86,7 @@ func TestStalledWatch(t *testing.T) {
 		t.Helper()
 		clock.SetTime(clock.Now().Add(after))
 		w.passes(c)
-		if err := progress.Check(nil); err != nil {
+		if err := monitor.Check(nil); err != nil {
 			t.Errorf("after %s: %v", after, err)
 		}
 	}
@@ -100,7 +101,7 @@ func TestStalledWatch(t *testing.T) {
 	healthy(3 * time.Minute) // it may be that nothing happened
 	clock.SetTime(clock.Now().Add(10 * time.Minute))
 	w.passes(c)
-	if err := progress.Check(nil); err == nil || !strings.Contains(err.Error(), "watch of /") {
+	if err := monitor.Check(nil); err == nil || !strings.Contains(err.Error(), "watch of /") {
 		t.Errorf("a watch has stalled, and the process complains of %v", err)
 	}
 	if count := w.metric("credence_controller_overdue_requests"); count == 0 {

@@ -31,17 +31,20 @@ func computeStatus(o *observation) v1alpha1.CredentialStatus {
 		KubernetesName:     o.facts.KubernetesName,
 		UsedBy:             previous.UsedBy,
 		OutdatedPods:       previous.OutdatedPods,
-		RotatedAt:          rotatedAt(o),
+		// It stays whatever becomes of the source: what is withdrawn comes back, and
+		// only this tells whether the values are the same then.
+		Fingerprint: previous.Fingerprint,
+		RotatedAt:   rotatedAt(o),
 	}
 	switch {
 	case !o.credential.DeletionTimestamp.IsZero():
 		// Replacements of the pods that use it are injected as before.
-		status.Keys, status.Registries, status.Fingerprint = previous.Keys, previous.Registries, previous.Fingerprint
+		status.Keys, status.Registries = previous.Keys, previous.Registries
 	case o.problem == nil:
 		status.Keys, status.Registries, status.Fingerprint = o.facts.Keys, o.facts.Registries, o.wanted.Fingerprint
 	case !o.problem.Withdraws():
 		// The copies stay, and this is what is in them.
-		status.Keys, status.Registries, status.Fingerprint = previous.Keys, previous.Registries, previous.Fingerprint
+		status.Keys, status.Registries = previous.Keys, previous.Registries
 	}
 	countNamespaces(o, &status)
 	status.State = stateOf(o, &status, previous)
@@ -55,7 +58,7 @@ func computeStatus(o *observation) v1alpha1.CredentialStatus {
 }
 
 // rotatedAt is when the values last changed: now, if they are not those that the
-// status knows. It is kept while the source is missing, and a lost key changes
+// status knows. It is kept while there is no valid source, and a lost key changes
 // nothing.
 func rotatedAt(o *observation) *metav1.Time {
 	previous := &o.credential.Status
@@ -110,6 +113,7 @@ func (o *observation) issues() []v1alpha1.NamespaceIssue {
 				Message: "the copy could not be removed: " + left.Message})
 		}
 	}
+	issues = append(issues, o.leavers...)
 	slices.SortStableFunc(issues, func(a, b v1alpha1.NamespaceIssue) int { return cmp.Compare(a.Namespace, b.Namespace) })
 	return issues
 }
@@ -119,7 +123,7 @@ func (o *observation) outcome(p project) copies.Outcome {
 	switch {
 	case p.shadowedBy != nil:
 		return copies.Outcome{Reason: v1alpha1.IssueShadowed,
-			Message: fmt.Sprintf("credential %s has the same name and is used here instead", p.shadowedBy)}
+			Message: fmt.Sprintf("credential %s has the same name and is used here instead; delete that one, or make one of the two again under another name", p.shadowedBy)}
 	case !o.hasCopies():
 		valid := o.problem == nil
 		return copies.Outcome{Exists: valid, Current: valid}
@@ -135,7 +139,7 @@ func stateOf(o *observation, status, previous *v1alpha1.CredentialStatus) v1alph
 		return v1alpha1.StateIssuesFound
 	case status.Namespaces.Ready == status.Namespaces.Desired:
 		return v1alpha1.StateNoIssuesFound
-	case previous.State == "" || previous.State == v1alpha1.StateCreating || previous.Fingerprint == "":
+	case previous.State == "" || previous.State == v1alpha1.StateCreating || len(previous.Keys) == 0: // never valid, or withdrawn
 		return v1alpha1.StateCreating
 	}
 	return v1alpha1.StateNoIssuesFound

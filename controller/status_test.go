@@ -94,6 +94,7 @@ func TestComputeStatus(t *testing.T) {
 	}
 	valid := brief{Keys: "api-key", Registries: "r", Fingerprints: "1:2"}
 	kept := brief{Keys: "old", Registries: "old", Fingerprints: "1:1"}
+	withdrawn := brief{Fingerprints: "1:1"}
 	as := func(b brief, state v1alpha1.CredentialState, reason string, desired, ready int32, change ...func(*brief)) brief {
 		b.State, b.Reason, b.Desired, b.Ready = state, reason, desired, ready
 		for _, c := range change {
@@ -116,12 +117,16 @@ func TestComputeStatus(t *testing.T) {
 		"for the first time":   {observed(current, missing), as(valid, v1alpha1.StateCreating, v1alpha1.ReasonPropagating, 2, 1, pending("n1"))},
 		"still the first time": {observed(missing).after(v1alpha1.CredentialStatus{State: v1alpha1.StateCreating, Fingerprint: "1:2"}), as(valid, v1alpha1.StateCreating, v1alpha1.ReasonPropagating, 1, 0, pending("n0"))},
 		"first valid":          {observed(missing).after(v1alpha1.CredentialStatus{State: v1alpha1.StateIssuesFound}), as(valid, v1alpha1.StateCreating, v1alpha1.ReasonPropagating, 1, 0, pending("n0"))},
-		"a new namespace":      {observed(current, missing).after(before), as(valid, v1alpha1.StateNoIssuesFound, v1alpha1.ReasonPropagating, 2, 1, pending("n1"))},
-		"rotating":             {observed(old, current).after(before), as(valid, v1alpha1.StateNoIssuesFound, v1alpha1.ReasonPropagating, 2, 1)},
-		"taken":                {observed(taken, current), as(valid, v1alpha1.StateIssuesFound, v1alpha1.ReasonNamespaceIssues, 2, 1, issues("n0:NameTaken"), func(b *brief) { b.Taken = "n0" })},
-		"refused":              {observed(full, current), as(valid, v1alpha1.StateIssuesFound, v1alpha1.ReasonNamespaceIssues, 2, 1, pending("n0"), issues("n0:QuotaExceeded"))},
-		"refused with a copy":  {observed(stuck), as(valid, v1alpha1.StateIssuesFound, v1alpha1.ReasonNamespaceIssues, 1, 0, issues("n0:AdmissionRefused"))},
-		"shadowed":             {observed(missing, current).with(shadow), as(valid, v1alpha1.StateIssuesFound, v1alpha1.ReasonNamespaceIssues, 1, 1, issues("n0:Shadowed"))},
+		"valid again": {observed(missing).after(v1alpha1.CredentialStatus{State: v1alpha1.StateIssuesFound, Fingerprint: "1:2"}),
+			as(valid, v1alpha1.StateCreating, v1alpha1.ReasonPropagating, 1, 0, pending("n0"))},
+		"missing while withdrawn": {observed(missing).after(v1alpha1.CredentialStatus{State: v1alpha1.StateIssuesFound, Fingerprint: "1:1"}).problematic(v1alpha1.ReasonSourceMissing),
+			as(withdrawn, v1alpha1.StateIssuesFound, v1alpha1.ReasonSourceMissing, 1, 0, pending("n0"))},
+		"a new namespace":     {observed(current, missing).after(before), as(valid, v1alpha1.StateNoIssuesFound, v1alpha1.ReasonPropagating, 2, 1, pending("n1"))},
+		"rotating":            {observed(old, current).after(before), as(valid, v1alpha1.StateNoIssuesFound, v1alpha1.ReasonPropagating, 2, 1)},
+		"taken":               {observed(taken, current), as(valid, v1alpha1.StateIssuesFound, v1alpha1.ReasonNamespaceIssues, 2, 1, issues("n0:NameTaken"), func(b *brief) { b.Taken = "n0" })},
+		"refused":             {observed(full, current), as(valid, v1alpha1.StateIssuesFound, v1alpha1.ReasonNamespaceIssues, 2, 1, pending("n0"), issues("n0:QuotaExceeded"))},
+		"refused with a copy": {observed(stuck), as(valid, v1alpha1.StateIssuesFound, v1alpha1.ReasonNamespaceIssues, 1, 0, issues("n0:AdmissionRefused"))},
+		"shadowed":            {observed(missing, current).with(shadow), as(valid, v1alpha1.StateIssuesFound, v1alpha1.ReasonNamespaceIssues, 1, 1, issues("n0:Shadowed"))},
 		"terminating": {observed(missing, current).with(func(o *observation) { o.projects[0].terminating = true }),
 			as(valid, v1alpha1.StateNoIssuesFound, v1alpha1.ReasonPropagated, 1, 1)},
 		"a copy that does not go": {observed(current).with(func(o *observation) {
@@ -129,8 +134,8 @@ func TestComputeStatus(t *testing.T) {
 		}), as(valid, v1alpha1.StateIssuesFound, v1alpha1.ReasonNamespaceIssues, 1, 1, issues("gone:AdmissionRefused"))},
 		"missing source":        {observed(current).after(before).problematic(v1alpha1.ReasonSourceMissing), as(kept, v1alpha1.StateIssuesFound, v1alpha1.ReasonSourceMissing, 1, 1)},
 		"invalid source":        {observed(current).after(before).problematic(v1alpha1.ReasonSourceInvalid), as(kept, v1alpha1.StateIssuesFound, v1alpha1.ReasonSourceInvalid, 1, 1)},
-		"source not authorized": {observed(missing).after(before).problematic(v1alpha1.ReasonSourceNotAuthorized), as(brief{}, v1alpha1.StateIssuesFound, v1alpha1.ReasonSourceNotAuthorized, 1, 0, pending("n0"))},
-		"source not allowed":    {observed(missing).after(before).problematic(v1alpha1.ReasonSourceNotAllowed), as(brief{}, v1alpha1.StateIssuesFound, v1alpha1.ReasonSourceNotAllowed, 1, 0, pending("n0"))},
+		"source not authorized": {observed(missing).after(before).problematic(v1alpha1.ReasonSourceNotAuthorized), as(withdrawn, v1alpha1.StateIssuesFound, v1alpha1.ReasonSourceNotAuthorized, 1, 0, pending("n0"))},
+		"source not allowed":    {observed(missing).after(before).problematic(v1alpha1.ReasonSourceNotAllowed), as(withdrawn, v1alpha1.StateIssuesFound, v1alpha1.ReasonSourceNotAllowed, 1, 0, pending("n0"))},
 		"not a project":         {observed().problematic(v1alpha1.ReasonNotAProject), as(brief{}, v1alpha1.StateIssuesFound, v1alpha1.ReasonNotAProject, 0, 0)},
 		"project":               {observed(missing).inProject(), as(valid, v1alpha1.StateNoIssuesFound, v1alpha1.ReasonPropagated, 1, 1)},
 		"project, missing":      {observed(missing).inProject().problematic(v1alpha1.ReasonSourceMissing), as(brief{}, v1alpha1.StateIssuesFound, v1alpha1.ReasonSourceMissing, 1, 0, pending("n0"))},
@@ -258,40 +263,5 @@ func TestStatusIsBounded(t *testing.T) {
 	}
 	if len(status.PendingNamespaces) != v1alpha1.MaxStatusNamespaces || len(status.TakenNamespaces) != v1alpha1.MaxStatusNamespaces || !status.Namespaces.Truncated {
 		t.Errorf("%d pending, %d taken", len(status.PendingNamespaces), len(status.TakenNamespaces))
-	}
-}
-
-func TestExpiring(t *testing.T) {
-	const day = 24 * time.Hour
-	for name, test := range map[string]struct {
-		in     time.Duration
-		reason string
-		status metav1.ConditionStatus
-		next   time.Duration
-	}{
-		"far":       {31 * day, v1alpha1.ReasonNotExpiring, metav1.ConditionFalse, day},
-		"30 days":   {30 * day, v1alpha1.ReasonExpiresSoon, metav1.ConditionTrue, 30 * day},
-		"tomorrow":  {day, v1alpha1.ReasonExpiresSoon, metav1.ConditionTrue, day},
-		"now":       {0, v1alpha1.ReasonExpired, metav1.ConditionTrue, 0},
-		"long past": {-400 * day, v1alpha1.ReasonExpired, metav1.ConditionTrue, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			o := observed(current)
-			o.credential.Spec.ExpiresAt = &metav1.Time{Time: now.Add(test.in)}
-			status := computeStatus(o)
-			got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionExpiring)
-			if got.Reason != test.reason || got.Status != test.status {
-				t.Errorf("got %+v", got)
-			}
-			if status.State != v1alpha1.StateNoIssuesFound || status.Namespaces.Ready != 1 {
-				t.Errorf("expiry changed the state to %s", status.State)
-			}
-			if next := untilNext(o); next != test.next {
-				t.Errorf("next look in %s, want %s", next, test.next)
-			}
-		})
-	}
-	if next := untilNext(observed(current)); next != 0 {
-		t.Errorf("without expiresAt, next look in %s", next)
 	}
 }

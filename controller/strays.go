@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/progress"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/feed"
 )
@@ -35,24 +37,26 @@ type strayRemover struct {
 	lookup
 	catalog  *catalog.Catalog
 	guard    *guard
+	kept     *kept
 	writer   *copies.Writer
 	recorder recorder.EventRecorder
 	clock    clock.PassiveClock
 	held     *prometheus.GaugeVec
-	// patience is how long a copy has to be a stray before it goes: Credentials that
-	// are restored one after the other take theirs back.
+	// patience is how long a copy has to be a stray that nothing holds before it goes:
+	// Credentials that are restored one after the other take theirs back.
 	patience time.Duration
 
-	since   map[types.UID]time.Time // when a copy was first seen to be a stray
+	since   map[types.UID]time.Time // when a copy was first seen to be such
 	removed recent
 	verdict string // the last one that was told
 }
 
-func setupStrays(mgr manager.Manager, options Options, writer *copies.Writer, look lookup, gate *guard) error {
+func setupStrays(mgr manager.Manager, options Options, writer *copies.Writer, look lookup, gate *guard, keeper *kept) error {
 	remover := &strayRemover{
 		lookup:   look,
 		catalog:  options.Catalog,
 		guard:    gate,
+		kept:     keeper,
 		writer:   writer,
 		recorder: mgr.GetEventRecorder(recorderName),
 		clock:    options.Clock,
@@ -68,14 +72,14 @@ func setupStrays(mgr manager.Manager, options Options, writer *copies.Writer, lo
 	}
 	remover.count("", 0)
 	return builder.TypedControllerManagedBy[session](mgr).Named("stray").
-		WatchesRawSource(&feedSource[session]{
-			feed:     options.Feed,
-			affected: remover.comesOrGoes,
-			initial:  func(context.Context) []session { return []session{{}} },
+		WatchesRawSource(&feed.Source[session]{
+			Feed:     options.Feed,
+			Affected: remover.comesOrGoes,
+			Initial:  func(context.Context) []session { return []session{{}} },
 		}).
 		WatchesRawSource(remover.copies(mgr.GetCache())).
 		WithOptions(controllerOptions(1, logPlain[session](mgr.GetLogger()))).
-		Complete(observe[session](options.Progress, "stray", remover))
+		Complete(progress.Observe[session](options.Progress, "stray", remover))
 }
 
 // copies calls for a session when a copy changes whose Credential the cache does
@@ -103,76 +107,74 @@ func (r *strayRemover) comesOrGoes(_ context.Context, change feed.Change) []sess
 	return []session{{}}
 }
 
-// Reconcile removes the strays, unless they are held.
+// Reconcile removes the strays, unless they are held, and releases what is kept.
 func (r *strayRemover) Reconcile(ctx context.Context, _ session) (ctrl.Result, error) {
-	orphans, total, err := r.orphans(ctx)
+	r.removed.add(r.clock.Now(), len(r.writer.Late(strayUID)))
+	found, err := r.sort(ctx)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if len(orphans) == 0 {
+	released, err := r.releaseKept(ctx, found)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	removed, err := r.remove(ctx, found)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: sooner(released, removed)}, nil
+}
+
+// remove removes the orphans that are strays, unless they are held, and says when
+// to come back.
+func (r *strayRemover) remove(ctx context.Context, found findings) (time.Duration, error) {
+	if len(found.orphans) == 0 {
 		clear(r.since)
-		return ctrl.Result{}, r.tell(ctx, "", "", evidence{copies: total})
+		return 0, r.tell(ctx, "", "", evidence{copies: len(found.all)})
 	}
-	strays, e, err := r.investigate(ctx, orphans)
+	strays, e, err := r.investigate(ctx, found)
 	if err != nil {
-		return ctrl.Result{}, err
+		return 0, err
 	}
-	e.copies, e.removed = total, r.removed.count(r.clock.Now())
-	ripe := r.ripe(strays)
+	e.copies, e.removed = len(found.all), r.removed.count(r.clock.Now())
 	held, err := r.holds(ctx, e)
-	switch {
-	case err != nil:
-		return ctrl.Result{}, err
-	case held, len(ripe) == 0:
-		return ctrl.Result{RequeueAfter: r.guard.interval}, nil
+	if err != nil {
+		return 0, err
 	}
-	report := r.writer.Spread(ctx, copies.Wanted{}, copies.Plan(copies.Situation{Existing: ripe}))
+	if held {
+		// When the first Credential of a backup is there, the others are still to come.
+		clear(r.since)
+		return r.guard.interval, nil
+	}
+	ripe := r.ripe(strays)
+	if len(ripe) == 0 {
+		return r.guard.interval, nil
+	}
+	report := r.writer.Spread(ctx, copies.Wanted{UID: strayUID}, copies.Plan(copies.Situation{Existing: ripe}))
 	r.removed.add(r.clock.Now(), len(report.Removed))
 	log.FromContext(ctx).Info("Removed copies of credentials that are gone",
 		"credentials", enumerate(report.Removed, func(c copies.Copy) string { return c.CredentialName }), "copies", len(report.Removed), "left", len(report.Left))
-	next := r.guard.interval
-	if report.RetryAfter > 0 {
-		next = min(next, report.RetryAfter)
-	}
-	return ctrl.Result{RequeueAfter: next}, nil
+	return sooner(r.guard.interval, report.RetryAfter), nil
 }
 
-// orphans returns the copies whose Credential the cache does not have, other than
-// those that another Credential takes over, and how many copies there are.
-func (r *strayRemover) orphans(ctx context.Context) (orphans []copies.Copy, total int, err error) {
-	all, err := listCopies(ctx, r.cache, shared)
-	if err != nil {
-		return nil, 0, err
-	}
-	for _, c := range all {
-		known, err := r.knows(ctx, c.CredentialUID)
-		if err != nil {
-			return nil, 0, err
-		}
-		if !known && !r.adopted(c) {
-			orphans = append(orphans, c)
-		}
-	}
-	return orphans, len(all), nil
-}
+// strayUID is what the writer knows strays under, which are of many Credentials.
+const strayUID types.UID = ""
 
-// adopted says whether the copy of a gone Credential is the business of another
-// one of its name, which takes it over or withdraws it: see gatherer.inherited.
-func (r *strayRemover) adopted(c copies.Copy) bool {
-	place, known := r.catalog.Place(c.Namespace)
-	if !known || !place.IsProject() {
-		return false
+// sooner returns the shorter of two waits, of which zero is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
 	}
-	heir, ok := r.catalog.Lookup(place, c.CredentialName)
-	return ok && heir.Scope.Level != v1alpha1.ScopeProject && heir.KubernetesName == c.Name && heir.DeletedAt == nil
+	return min(a, b)
 }
 
 // investigate asks the API server which orphans are strays for certain: one
-// consistent list tells which Credentials there are. How the resource fares is
-// asked for afterwards: if it was not being deleted then, no Credential went
-// with it before.
-func (r *strayRemover) investigate(ctx context.Context, orphans []copies.Copy) ([]copies.Copy, evidence, error) {
-	existing, listErr := r.uidsNow(ctx)
+// consistent list tells which Credentials there are. The cache may be behind by
+// much, as after the resource was missing, and one that it does not have yet may
+// take over the copies of its name. How the resource fares is asked for afterwards:
+// if it was not being deleted then, no Credential went with it before.
+func (r *strayRemover) investigate(ctx context.Context, found findings) ([]copies.Copy, evidence, error) {
+	existing, listErr := r.namesNow(ctx)
 	state, err := r.guard.resource(ctx)
 	if err != nil {
 		return nil, evidence{}, err
@@ -180,9 +182,15 @@ func (r *strayRemover) investigate(ctx context.Context, orphans []copies.Copy) (
 	if listErr != nil && state != resourceMissing {
 		return nil, evidence{}, listErr
 	}
+	coming := sets.New[string]()
+	for uid, name := range existing {
+		if !found.known.Has(uid) {
+			coming.Insert(name)
+		}
+	}
 	var strays []copies.Copy
-	for _, c := range orphans {
-		if !existing.Has(c.CredentialUID) {
+	for _, c := range found.orphans {
+		if _, exists := existing[c.CredentialUID]; !exists && !coming.Has(c.CredentialName) {
 			strays = append(strays, c)
 		}
 	}

@@ -6,24 +6,35 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/catalog"
 )
 
-// TestUIDsNow: only a word about the Credentials themselves is one. All copies of
+// TestNamesNow: only a word about the Credentials themselves is one. All copies of
 // a cluster would go when its CRD does.
-func TestUIDsNow(t *testing.T) {
+func TestNamesNow(t *testing.T) {
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
@@ -50,9 +61,9 @@ func TestUIDsNow(t *testing.T) {
 					}
 					return c.List(ctx, list, options...)
 				}}).Build()
-			uids, err := lookup{live: live}.uidsNow(t.Context(), client.MatchingFields{"metadata.name": test.name})
-			if !uids.Equal(sets.New(test.uids...)) || (err != nil) != test.fails {
-				t.Errorf("UIDs: %v, error: %v", uids, err)
+			names, err := lookup{live: live}.namesNow(t.Context(), client.MatchingFields{"metadata.name": test.name})
+			if !sets.KeySet(names).Equal(sets.New(test.uids...)) || (err != nil) != test.fails {
+				t.Errorf("names: %v, error: %v", names, err)
 			}
 		})
 	}
@@ -61,3 +72,179 @@ func TestUIDsNow(t *testing.T) {
 type runtimeNoMatch struct{}
 
 func (*runtimeNoMatch) Error() string { return "no matches for kind Credential" }
+
+// strayWorld is what a session sees: one copy in the cache, whose Credential it does
+// not have, and what the API server has.
+type strayWorld struct {
+	*strayRemover
+	*testing.T
+	live  client.WithWatch
+	clock *clocktesting.FakeClock
+	// delete is called before a copy is deleted.
+	delete func()
+}
+
+func newStrayWorld(t *testing.T) *strayWorld {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, corev1.AddToScheme, coordinationv1.AddToScheme, apiextensionsv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := &strayWorld{T: t, clock: clocktesting.NewFakeClock(time.Unix(1e9, 0)), delete: func() {}}
+	w.live = fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+		&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: resourceName}},
+		copyOf("a", "1"),
+	).WithInterceptorFuncs(interceptor.Funcs{Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+		w.delete()
+		return c.Delete(ctx, object, options...)
+	}}).Build()
+	look := lookup{cache: noCredentials{w.live}, live: w.live}
+	lease := types.NamespacedName{Namespace: "install", Name: LeaseName}
+	w.strayRemover = &strayRemover{
+		lookup:  look,
+		catalog: catalog.New(credential.Layout{}),
+		guard:   &guard{live: w.live, clock: w.clock, lease: lease, interval: time.Minute},
+		kept:    &kept{client: w.live, live: w.live, lease: lease},
+		writer: copies.NewWriter(copies.Options{Client: w.live, Reader: w.live, Cache: w.live, Clock: clock.RealClock{},
+			Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second}),
+		recorder: &events.FakeRecorder{},
+		clock:    w.clock,
+		patience: time.Minute,
+		held:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "held"}, []string{"reason"}),
+		since:    map[types.UID]time.Time{},
+	}
+	return w
+}
+
+// noCredentials is a cache that lags behind.
+type noCredentials struct{ client.Reader }
+
+func (c noCredentials) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if _, ok := list.(*v1alpha1.CredentialList); ok {
+		return nil
+	}
+	return c.Reader.List(ctx, list, options...)
+}
+
+func (w *strayWorld) credential(name string, uid types.UID) {
+	w.Helper()
+	c := &v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: "home", Name: name, UID: uid}}
+	if err := w.live.Create(w.Context(), c); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// session runs one, and returns how many copies are left.
+func (w *strayWorld) session() int {
+	w.Helper()
+	if _, err := w.Reconcile(w.Context(), session{}); err != nil {
+		w.Fatal(err)
+	}
+	var list corev1.SecretList
+	if err := w.live.List(w.Context(), &list); err != nil {
+		w.Fatal(err)
+	}
+	return len(list.Items)
+}
+
+// TestStraysAreCertain: what the cache does not have may exist all the same.
+func TestStraysAreCertain(t *testing.T) {
+	for name, test := range map[string]struct {
+		name string
+		uid  types.UID
+		left int
+	}{
+		"gone":                                {"other", "2", 0},
+		"a copy that was relabelled":          {"other", "1", 1},
+		"the cache lags behind":               {"key", "1", 1},
+		"the cache lacks the one of a backup": {"key", "2", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newStrayWorld(t)
+			w.credential(test.name, test.uid)
+			for range 3 {
+				w.session()
+				w.clock.Step(w.patience)
+			}
+			if left := w.session(); left != test.left {
+				t.Errorf("%d copies are left", left)
+			}
+		})
+	}
+}
+
+// TestHeldStraysWaitAnew: what was held for long does not go as soon as the first
+// Credential is there again.
+func TestHeldStraysWaitAnew(t *testing.T) {
+	w := newStrayWorld(t)
+	w.credential("other", "3")
+	w.session()
+	if err := w.live.Delete(t.Context(), &v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: "home", Name: "other"}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		w.clock.Step(w.patience)
+		if left := w.session(); left != 1 {
+			t.Fatal("it is not held")
+		}
+	}
+	w.credential("other", "2")
+	if left := w.session(); left != 1 {
+		t.Error("it went at once")
+	}
+	w.clock.Step(w.patience)
+	if left := w.session(); left != 0 {
+		t.Error("it does not go")
+	}
+}
+
+// TestLateRemovalsCount: the guard counts copies that go after their session.
+func TestLateRemovalsCount(t *testing.T) {
+	w := newStrayWorld(t)
+	answer := make(chan struct{})
+	w.delete = func() { <-answer }
+	w.credential("other", "2")
+	w.session()
+	w.clock.Step(w.patience)
+	w.session()
+	close(answer)
+	w.idle(strayUID)
+	if left := w.session(); left != 0 {
+		t.Error("it does not go")
+	}
+	if count := w.removed.count(w.clock.Now()); count != 1 {
+		t.Errorf("%d count", count)
+	}
+}
+
+// idle waits until nothing is under way for a Credential.
+func (w *strayWorld) idle(uid types.UID) {
+	w.Helper()
+	if err := wait.PollUntilContextTimeout(w.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		return !w.writer.Busy(uid), nil
+	}); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// TestGoneAreForgotten: nobody tells the writer that a Credential is gone whose
+// finalizer was stripped.
+func TestGoneAreForgotten(t *testing.T) {
+	w := newStrayWorld(t)
+	answer := make(chan struct{})
+	w.delete = func() { <-answer }
+	for _, sessions := range []int{0, 1} {
+		gone := copies.Copy{NamespacedName: types.NamespacedName{Namespace: "b", Name: "genericsecret-key"}, UID: "c", CredentialUID: "9"}
+		w.writer.Spread(t.Context(), copies.Wanted{UID: "9"}, copies.Plan(copies.Situation{Existing: []copies.Copy{gone}}))
+		answer <- struct{}{}
+		w.idle("9")
+		for range sessions {
+			w.session()
+		}
+		if late := w.writer.Late("9"); len(late) != 1-sessions {
+			t.Errorf("after %d sessions, remembered are %v", sessions, late)
+		}
+	}
+}

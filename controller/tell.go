@@ -20,10 +20,12 @@ import (
 const (
 	eventWithdrawn = "Withdrawn"
 	eventReleased  = "StraysReleased"
+	eventKept      = "Kept"
 	eventRotated   = "Rotated"
 
 	actionSpread   = "Spread"
 	actionWithdraw = "Withdraw"
+	actionKeep     = "Keep"
 	actionRotate   = "Rotate"
 	actionExpire   = "Expire"
 	actionHold     = "Hold"
@@ -57,10 +59,7 @@ func (r *reconciler) tellChanges(c *v1alpha1.Credential, before *v1alpha1.Creden
 const maxNote = 1024
 
 func (r *reconciler) tell(c *v1alpha1.Credential, kind, reason, action, note string) {
-	if len(note) > maxNote {
-		note = strings.ToValidUTF8(note[:maxNote-len("…")], "") + "…"
-	}
-	r.recorder.Eventf(c, nil, kind, reason, action, "%s", note)
+	r.recorder.Eventf(c, nil, kind, reason, action, "%s", cut(note, maxNote))
 }
 
 // change says whether a condition means something else than before: for another
@@ -95,7 +94,7 @@ func explain(ready *metav1.Condition, c *v1alpha1.Credential) string {
 		return ready.Message
 	}
 	first := c.Status.Issues[0]
-	return fmt.Sprintf("%d issues, the first in namespace %s: %s: %s", c.Status.IssuesTotal, first.Namespace, first.Reason, first.Message)
+	return fmt.Sprintf("%s, the first in namespace %s: %s: %s", users.Plural(int(c.Status.IssuesTotal), "issue"), first.Namespace, first.Reason, first.Message)
 }
 
 // enumerate lists what copies are called by a name each, no more than a few.

@@ -4,13 +4,8 @@ package controller
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -66,21 +61,20 @@ func (w watches) requests(ctx context.Context, options ...client.ListOption) []c
 	return requests
 }
 
-// onFeed brings the Credentials themselves, and those that another one or a
-// namespace concerns. It comes by way of the feed, so that the catalog already
-// knows, and holds the workers back until the catalog is complete.
+// onFeed brings the Credentials themselves, and those that another one concerns.
+// It comes by way of the feed, so that the catalog already knows, and holds the
+// workers back until the catalog is complete.
 func (w watches) onFeed() source.SyncingSource {
-	return &feedSource[ctrl.Request]{
-		feed:     w.feed,
-		affected: w.affected,
-		initial:  w.all,
+	return &feed.Source[ctrl.Request]{
+		Feed:     w.feed,
+		Affected: w.affected,
+		Initial:  w.all,
 	}
 }
 
 func (w watches) all(ctx context.Context) []ctrl.Request { return w.requests(ctx) }
 
-// affected returns the Credentials that a change of a Credential or a namespace
-// concerns. Who uses a credential concerns no other part of it: pods come and go
+// affected returns the Credentials that a change of a Credential concerns. Who uses a credential concerns no other part of it: pods come and go
 // all the time.
 func (w watches) affected(ctx context.Context, change feed.Change) []ctrl.Request {
 	if users.IsOnlyAboutUsers(change) {
@@ -90,95 +84,11 @@ func (w watches) affected(ctx context.Context, change feed.Change) []ctrl.Reques
 	for _, object := range []client.Object{change.Before, change.After} {
 		if c, ok := object.(*v1alpha1.Credential); ok {
 			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(c)})
-			if !onlyStatus(change) {
+			if !change.OnlyStatus() {
 				requests = append(requests, w.requests(ctx, client.MatchingFields{indexName: c.Name})...)
 				requests = append(requests, w.requests(ctx, client.InNamespace(c.Namespace), client.MatchingFields{indexSource: c.Spec.SecretRef.Name})...)
 			}
 		}
 	}
-	if before, after, ok := w.namespaceChange(change); ok {
-		requests = append(requests, w.concernedBy(ctx, before, after)...)
-	}
 	return requests
-}
-
-func onlyStatus(change feed.Change) bool {
-	return change.Before != nil && change.After != nil && change.Before.GetUID() == change.After.GetUID() &&
-		change.Before.GetGeneration() == change.After.GetGeneration()
-}
-
-// namespaceChange says what a namespace was and is to Credence, and false if that
-// is the same.
-func (w watches) namespaceChange(change feed.Change) (before, after credential.Place, changed bool) {
-	old, _ := change.Before.(*metadata)
-	now, _ := change.After.(*metadata)
-	if old != nil {
-		before = w.layout.Place(old.Name, old.Labels)
-	}
-	if now != nil {
-		after = w.layout.Place(now.Name, now.Labels)
-	}
-	ending := old != nil && now != nil && old.DeletionTimestamp.IsZero() && !now.DeletionTimestamp.IsZero()
-	return before, after, before != after || ending
-}
-
-// concernedBy returns the Credentials that live in a namespace, or reached it or
-// reach it now.
-func (w watches) concernedBy(ctx context.Context, before, after credential.Place) []ctrl.Request {
-	all, err := w.credentials(ctx)
-	if err != nil {
-		log.FromContext(ctx).Error(err, "Could not find out whom a namespace concerns")
-		return nil
-	}
-	var requests []ctrl.Request
-	for i := range all {
-		scope, lives := all[i].Spec.Scope, all[i].Namespace
-		// Whether a scope fits the place its object lives in does not matter here.
-		reaches := scope.Level == v1alpha1.ScopeCluster ||
-			scope.Level == v1alpha1.ScopeDepartment && (scope.Department == before.Department || scope.Department == after.Department)
-		if reaches || lives == before.Namespace || lives == after.Namespace {
-			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&all[i])})
-		}
-	}
-	return requests
-}
-
-// feedSource puts into a queue what changes of the feed concern.
-type feedSource[request comparable] struct {
-	feed     *feed.Feed
-	affected func(context.Context, feed.Change) []request
-	initial  func(context.Context) []request
-
-	queue workqueue.TypedRateLimitingInterface[request]
-}
-
-var _ source.SyncingSource = (*feedSource[ctrl.Request])(nil)
-
-// Start implements source.Source.
-func (s *feedSource[request]) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[request]) error {
-	s.queue = queue
-	s.feed.Notify(func(change feed.Change) { s.add(s.affected(ctx, change)) })
-	return nil
-}
-
-// WaitForSync implements source.SyncingSource. What was there before Start did
-// not come as a change, so it is brought here, once everything is known.
-func (s *feedSource[request]) WaitForSync(ctx context.Context) error {
-	err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(context.Context) (bool, error) {
-		return s.feed.Synced(), nil
-	})
-	if errors.Is(ctx.Err(), context.Canceled) { // the process is stopping
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("waiting for the catalog: %w", err)
-	}
-	s.add(s.initial(ctx))
-	return nil
-}
-
-func (s *feedSource[request]) add(requests []request) {
-	for _, r := range requests {
-		s.queue.Add(r)
-	}
 }

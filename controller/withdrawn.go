@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/usage"
@@ -35,6 +36,10 @@ func (r *reconciler) tellWithdrawn(o *observation) {
 	for _, why := range reasons {
 		parts = append(parts, fmt.Sprintf("from %s: %s", enumerate(gone[why], func(c copies.Copy) string { return c.Namespace }), why))
 	}
+	if o.releases() {
+		r.tell(o.credential, corev1.EventTypeNormal, eventKept, actionKeep, "released the copy "+strings.Join(parts, "; "))
+		return
+	}
 	note, kind := "withdrew the copy "+strings.Join(parts, "; "), corev1.EventTypeNormal
 	if still := r.stillRefer(o, missed); still != "" {
 		note, kind = note+"; "+still, corev1.EventTypeWarning
@@ -46,9 +51,11 @@ func (r *reconciler) tellWithdrawn(o *observation) {
 // asked for that or have something else now.
 func (r *reconciler) whyWithdrawn(o *observation, namespace string) (why string, asked bool) {
 	switch {
+	case o.releases():
+		return "the credential is being deleted, and it stays there as an ordinary Secret", true
 	case !o.credential.DeletionTimestamp.IsZero():
 		return "the credential is being deleted", true
-	case o.problem != nil && o.problem.Withdraws():
+	case o.problem != nil && (o.problem.Withdraws() || o.problem.Reason == v1alpha1.ReasonNotAProject || o.problem.Reason == v1alpha1.ReasonWrongNamespace):
 		return o.problem.Message, false
 	}
 	if at := slices.IndexFunc(o.projects, func(p project) bool { return p.namespace == namespace }); at >= 0 {
@@ -61,6 +68,9 @@ func (r *reconciler) whyWithdrawn(o *observation, namespace string) (why string,
 		return "it had another name", true
 	}
 	place, _ := r.catalog.Place(namespace)
+	if place.Home != "" {
+		return fmt.Sprintf("no project any more: it is the home of department %s (label %s)", place.Home, v1alpha1.LabelDepartmentHome), false
+	}
 	if !place.IsProject() {
 		return fmt.Sprintf("no project any more (label %s)", o.layout.ProjectLabel), false
 	}

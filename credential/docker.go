@@ -80,7 +80,7 @@ func Registries(dockerConfigJSON []byte) ([]string, error) {
 	patterns := make([]string, 0, len(config.Auths))
 	for registry, login := range config.Auths {
 		if !login.readable() {
-			return nil, errors.New(`has an "auth" that is not the base64 of <user>:<password>`)
+			return nil, errors.New(`has an "auth" that is not the base64 of <user>:<password>; make the Secret again with kubectl create secret docker-registry`)
 		}
 		if pattern, ok := registryPattern(registry); ok {
 			patterns = append(patterns, pattern)

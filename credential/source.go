@@ -99,8 +99,7 @@ func checkPlace(c Candidate, _ *Facts) *Problem {
 	}
 	if !c.Home.HoldsCredentials() {
 		return problem(v1alpha1.ReasonNotAProject,
-			"namespace %s is not a project, not a department's home and not the system namespace; label it %s=<name>, or create the credential elsewhere",
-			namespace, c.Layout.ProjectLabel)
+			"namespace %s is not a project, not a department's home and not the system namespace; %s", namespace, whereItFits(c))
 	}
 	scope := c.Credential.Spec.Scope
 	if fits(scope, c.Home) {
@@ -118,6 +117,18 @@ func checkPlace(c Candidate, _ *Facts) *Problem {
 		return problem(v1alpha1.ReasonWrongNamespace,
 			"a credential with project scope must be in the project's namespace, and %s is not a project", namespace)
 	}
+}
+
+// whereItFits says how to give a credential a namespace that fits its scope.
+func whereItFits(c Candidate) string {
+	switch scope := c.Credential.Spec.Scope; scope.Level {
+	case v1alpha1.ScopeCluster:
+		return "create the credential in the system namespace " + c.Layout.SystemNamespace
+	case v1alpha1.ScopeDepartment:
+		return fmt.Sprintf("label it %s=%s, or create the credential in the system namespace %s",
+			v1alpha1.LabelDepartmentHome, scope.Department, c.Layout.SystemNamespace)
+	}
+	return fmt.Sprintf("label it %s=<name>, or create the credential elsewhere", c.Layout.ProjectLabel)
 }
 
 func checkExists(c Candidate, _ *Facts) *Problem {
@@ -159,9 +170,13 @@ func checkAuthorized(c Candidate, _ *Facts) *Problem {
 	}
 	definition, _ := DefinitionOf(c.Credential.Spec.Type)
 	if got := labels[v1alpha1.LabelSourceType]; got != definition.SourceLabel {
+		with := v1alpha1.LabelSourceType + "=" + definition.SourceLabel
+		if missing := missingScopeLabel(c); missing != "" {
+			with += " and " + missing
+		}
 		return problem(v1alpha1.ReasonSourceNotAuthorized,
-			"Secret %s %s; label it %s=%s to authorize it for a credential of type %s",
-			sourceName(c), hasLabel(v1alpha1.LabelSourceType, got), v1alpha1.LabelSourceType, definition.SourceLabel, definition.Type)
+			"Secret %s %s; label it %s to authorize it for a credential of type %s",
+			sourceName(c), hasLabel(v1alpha1.LabelSourceType, got), with, definition.Type)
 	}
 	return checkScopeLabel(c)
 }
@@ -169,30 +184,37 @@ func checkAuthorized(c Candidate, _ *Facts) *Problem {
 // checkScopeLabel holds the scope label of a source made in advance against the
 // credential's scope, which it must equal or exceed.
 func checkScopeLabel(c Candidate) *Problem {
-	wide, hasWide := c.Secret.Labels[v1alpha1.LabelSourceClusterWide]
-	department, hasDepartment := c.Secret.Labels[v1alpha1.LabelSourceDepartment]
+	_, hasWide := c.Secret.Labels[v1alpha1.LabelSourceClusterWide]
+	_, hasDepartment := c.Secret.Labels[v1alpha1.LabelSourceDepartment]
 	if hasWide && hasDepartment {
 		return problem(v1alpha1.ReasonSourceNotAuthorized,
 			"Secret %s has both labels %s and %s; keep the one that is meant",
 			sourceName(c), v1alpha1.LabelSourceClusterWide, v1alpha1.LabelSourceDepartment)
 	}
+	missing := missingScopeLabel(c)
+	if missing == "" {
+		return nil
+	}
+	whom := "the cluster"
+	if scope := c.Credential.Spec.Scope; scope.Level == v1alpha1.ScopeDepartment {
+		whom = "department " + scope.Department
+	}
+	return problem(v1alpha1.ReasonSourceNotAuthorized, "Secret %s is not authorized for %s; label it %s", sourceName(c), whom, missing)
+}
+
+// missingScopeLabel is the label that would authorize the source for the scope,
+// empty if it is.
+func missingScopeLabel(c Candidate) string {
 	scope := c.Credential.Spec.Scope
 	switch {
-	case scope.Level == v1alpha1.ScopeProject:
-		return nil
-	case hasWide && wide == "true":
-		return nil
-	case scope.Level == v1alpha1.ScopeDepartment && hasDepartment && department == scope.Department:
-		return nil
-	case scope.Level == v1alpha1.ScopeDepartment:
-		return problem(v1alpha1.ReasonSourceNotAuthorized,
-			"Secret %s is not authorized for department %s; label it %s=%s",
-			sourceName(c), scope.Department, v1alpha1.LabelSourceDepartment, scope.Department)
-	default:
-		return problem(v1alpha1.ReasonSourceNotAuthorized,
-			"Secret %s is not authorized for the cluster; label it %s=true",
-			sourceName(c), v1alpha1.LabelSourceClusterWide)
+	case scope.Level == v1alpha1.ScopeProject, c.Secret.Labels[v1alpha1.LabelSourceClusterWide] == "true":
+		return ""
+	case scope.Level == v1alpha1.ScopeCluster:
+		return v1alpha1.LabelSourceClusterWide + "=true"
+	case c.Secret.Labels[v1alpha1.LabelSourceDepartment] == scope.Department && scope.Department != "":
+		return ""
 	}
+	return v1alpha1.LabelSourceDepartment + "=" + scope.Department
 }
 
 func checkNotInUse(c Candidate, _ *Facts) *Problem {
@@ -200,7 +222,7 @@ func checkNotInUse(c Candidate, _ *Facts) *Problem {
 		return nil
 	}
 	return problem(v1alpha1.ReasonSourceInUse,
-		"Secret %s already is the source of credential %s; one source serves one credential", sourceName(c), c.Owner.Name)
+		"Secret %s already is the source of credential %s; one source serves one credential: refer to another Secret, or delete that credential", sourceName(c), c.Owner.Name)
 }
 
 func checkSecretType(c Candidate, _ *Facts) *Problem {
@@ -231,6 +253,9 @@ func checkContent(c Candidate, facts *Facts) *Problem {
 	}
 	keys, err := definition.Keys(dataKeys)
 	if err != nil {
+		return problem(v1alpha1.ReasonSourceInvalid, "Secret %s %w", sourceName(c), err)
+	}
+	if err := definition.checkValues(c.Secret, keys); err != nil {
 		return problem(v1alpha1.ReasonSourceInvalid, "Secret %s %w", sourceName(c), err)
 	}
 	facts.Keys = keys

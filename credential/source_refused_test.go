@@ -36,6 +36,14 @@ func TestExamineRefuses(t *testing.T) {
 			candidate(projectScope, func(c *credential.Candidate) { c.Layout.ProjectLabel = "runai/queue" }, in("team-a", map[string]string{"credence.dev/project": "a"})),
 			"NotAProject", "namespace team-a is not a project, not a department's home and not the system namespace; label it runai/queue=<name>, or create the credential elsewhere",
 		},
+		"no home for a department": {
+			candidate(researchScope, in("x", nil)),
+			"NotAProject", "namespace x is not a project, not a department's home and not the system namespace; label it credence.dev/department-home=research, or create the credential in the system namespace credence-credentials",
+		},
+		"no place for the cluster's": {
+			candidate(clusterScope, in("x", nil)),
+			"NotAProject", "namespace x is not a project, not a department's home and not the system namespace; create the credential in the system namespace credence-credentials",
+		},
 		"install namespace": {
 			candidate(projectScope, in("credence", map[string]string{"credence.dev/project": "a"})),
 			"NotAProject", "namespace credence never holds credentials; create the credential elsewhere",
@@ -104,6 +112,14 @@ func TestExamineRefuses(t *testing.T) {
 			candidate(projectScope, func(c *credential.Candidate) { c.Secret.Labels = nil }),
 			"SourceNotAuthorized", "Secret team-a/openai-key has no label run.ai/resource; label it run.ai/resource=generic to authorize it for a credential of type generic",
 		},
+		"no labels for the cluster": {
+			candidate(clusterScope, func(c *credential.Candidate) { c.Secret.Labels = nil }),
+			"SourceNotAuthorized", "Secret credence-credentials/openai-key has no label run.ai/resource; label it run.ai/resource=generic and run.ai/cluster-wide=true to authorize it for a credential of type generic",
+		},
+		"no labels for the department": {
+			candidate(researchScope, func(c *credential.Candidate) { c.Secret.Labels = nil }),
+			"SourceNotAuthorized", "Secret credence-credentials/openai-key has no label run.ai/resource; label it run.ai/resource=generic and run.ai/department=research to authorize it for a credential of type generic",
+		},
 		"other type label": {
 			candidate(clusterScope, labelled("run.ai/resource", "password")),
 			"SourceNotAuthorized", "Secret credence-credentials/openai-key is labelled run.ai/resource=password; label it run.ai/resource=generic to authorize it for a credential of type generic",
@@ -151,7 +167,7 @@ func TestExamineRefuses(t *testing.T) {
 
 		"in use": {
 			candidate(clusterScope, func(c *credential.Candidate) { c.Owner = older }),
-			"SourceInUse", "Secret credence-credentials/openai-key already is the source of credential older; one source serves one credential",
+			"SourceInUse", "Secret credence-credentials/openai-key already is the source of credential older; one source serves one credential: refer to another Secret, or delete that credential",
 		},
 
 		"generic for a registry": {
@@ -183,6 +199,23 @@ func TestExamineRefuses(t *testing.T) {
 			candidate(clusterScope, ofType(v1alpha1.Password, "password", corev1.SecretTypeOpaque, "password")),
 			"SourceInvalid", "Secret credence-credentials/openai-key has no key for username: one of username, User, user",
 		},
+		"an empty value": {
+			candidate(clusterScope, ofType(v1alpha1.Password, "password", corev1.SecretTypeOpaque, "User", "password"), without("User")),
+			"SourceInvalid", "Secret credence-credentials/openai-key has an empty value for key User; put the username there",
+		},
+		"an empty value in a manifest": {
+			candidate(clusterScope, ofType(v1alpha1.Password, "password", corev1.SecretTypeOpaque, "username", "password"),
+				func(c *credential.Candidate) { c.Secret.StringData = map[string]string{"password": ""} }),
+			"SourceInvalid", "Secret credence-credentials/openai-key has an empty value for key password; put the password there",
+		},
+		"only an empty value": {
+			candidate(clusterScope, without("api-key")),
+			"SourceInvalid", "Secret credence-credentials/openai-key has no value: key api-key is empty; put the values there",
+		},
+		"only empty values": {
+			candidate(clusterScope, without("api-key", "b", "c")),
+			"SourceInvalid", "Secret credence-credentials/openai-key has no value: key api-key is empty, and so are the 2 others; put the values there",
+		},
 		"config missing": {
 			candidate(clusterScope, ofType(v1alpha1.DockerRegistry, "docker-registry", corev1.SecretTypeDockerConfigJson, "config")),
 			"SourceInvalid", "Secret credence-credentials/openai-key has no key .dockerconfigjson",
@@ -209,5 +242,28 @@ func TestExamineRefuses(t *testing.T) {
 				t.Errorf("facts of what is refused (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// without empties the values of keys.
+func without(keys ...string) func(*credential.Candidate) {
+	return func(c *credential.Candidate) {
+		for _, key := range keys {
+			c.Secret.Data[key] = nil
+		}
+	}
+}
+
+// TestEmptyValuesThatMayBe: what the type does not need, and some of those that
+// nobody knows the meaning of.
+func TestEmptyValuesThatMayBe(t *testing.T) {
+	for name, c := range map[string]credential.Candidate{
+		"optional role": candidate(clusterScope, ofType(v1alpha1.SSHKey, "generic", corev1.SecretTypeSSHAuth, "ssh-privatekey"), without("known_hosts")),
+		"beside roles":  candidate(clusterScope, ofType(v1alpha1.Password, "password", corev1.SecretTypeOpaque, "username", "password"), without("note")),
+		"one of two":    candidate(clusterScope, without("flag")),
+	} {
+		if _, problem := credential.Examine(c); problem != nil {
+			t.Errorf("%s: %v", name, problem)
+		}
 	}
 }

@@ -42,6 +42,13 @@ type Change struct {
 	Before, After client.Object
 }
 
+// OnlyStatus says whether an object is the same but for what counts no generation:
+// its status and its metadata.
+func (c Change) OnlyStatus() bool {
+	return c.Before != nil && c.After != nil && c.Before.GetUID() == c.After.GetUID() &&
+		c.Before.GetGeneration() == c.After.GetGeneration()
+}
+
 // Start follows the cluster's namespaces and Credentials into a catalog, as
 // long as the cache runs. It returns at once; see Synced.
 func Start(ctx context.Context, informers cache.Informers, into *catalog.Catalog) (*Feed, error) {

@@ -9,6 +9,7 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector/annotation"
@@ -105,6 +106,9 @@ func outsideProjects(layout credential.Layout, place credential.Place, request R
 		return nil
 	}
 	namespace := annotation.Show(request.Namespace)
+	if place.Home != "" {
+		return refuse(slices.Min(keys), "namespace %s is a department's home (label %s), and a home is never a project", namespace, v1alpha1.LabelDepartmentHome)
+	}
 	if place.HoldsCredentials() || layout.Excludes(request.Namespace) {
 		return refuse(slices.Min(keys), "namespace %s is not a project and cannot be one", namespace)
 	}

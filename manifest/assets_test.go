@@ -158,7 +158,7 @@ func TestCatalog(t *testing.T) {
 		secret  = "---\n{apiVersion: v1, kind: Secret, metadata: {name: s, labels: {run.ai/resource: generic}}, stringData: {A: canary}}\n"
 	)
 	inUse := func(of, by string) string {
-		return "credential team-a/" + of + ": Secret team-a/s already is the source of credential " + by + "; one source serves one credential"
+		return "credential team-a/" + of + ": Secret team-a/s already is the source of credential " + by + "; one source serves one credential: refer to another Secret, or delete that credential"
 	}
 	for name, test := range map[string]struct {
 		text     string

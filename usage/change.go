@@ -121,7 +121,8 @@ func (x *Index) rethink(root object.ID, changed changes) {
 		if m == nil {
 			continue
 		}
-		for _, g := range m.by {
+		for _, l := range m.by {
+			g := l.from
 			if seen[g] || m.Kind != g.Owner.Kind || m.Name != g.Owner.Name {
 				continue
 			}

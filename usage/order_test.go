@@ -194,8 +194,8 @@ func checkBooks(t *testing.T, got, want *Index) {
 		}
 	}
 	for _, g := range got.groups {
-		for _, l := range g.links {
-			if l.to.by[l.at] != g || got.names[l.to.ID] != l.to {
+		for i := range g.links {
+			if l := &g.links[i]; l.from != g || l.to.by[l.at] != l || got.names[l.to.ID] != l.to {
 				t.Errorf("a reference to %s is not where it is looked for", l.to.Name)
 			}
 		}

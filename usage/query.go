@@ -67,6 +67,8 @@ const (
 type survey struct {
 	index              *Index
 	credential, secret *mention
+	// looked says of workloads that were looked at whether they name the credential.
+	looked map[*group]bool
 }
 
 func (x *Index) survey(namespace string, q Query) *survey {
@@ -80,19 +82,19 @@ func (x *Index) survey(namespace string, q Query) *survey {
 // each calls a function for each user, some maybe more than once.
 func (s *survey) each(found func(User, role)) {
 	if s.credential != nil {
-		for _, g := range s.credential.by {
-			s.group(g, s.how(g), found)
+		for _, l := range s.credential.by {
+			s.group(l.from, s.how(l.from), found)
 		}
 	}
 	if s.secret == nil {
 		return
 	}
-	for _, g := range s.secret.by {
+	for _, l := range s.secret.by {
 		switch {
-		case g.Kind == object.ServiceAccount:
-			s.account(g, found)
-		case g.linkTo(s.credential) == nil: // the others were looked at
-			s.group(g, s.how(g), found)
+		case l.from.Kind == object.ServiceAccount:
+			s.account(l.from, found)
+		case l.from.linkTo(s.credential) == nil: // the others were looked at
+			s.group(l.from, l.how, found)
 		}
 	}
 }
@@ -114,8 +116,8 @@ func (s *survey) account(accounts *group, found func(User, role)) {
 		if m == nil {
 			continue
 		}
-		for _, g := range m.by {
-			s.group(g, g.linkTo(m).how, found)
+		for _, l := range m.by {
+			s.group(l.from, l.how, found)
 		}
 	}
 }
@@ -159,18 +161,24 @@ func (s *survey) owned(g *group, how object.How, found func(User, role)) {
 	found(User{reference.Kind.Value().Kind, types.NamespacedName{Namespace: g.Namespace, Name: reference.Name}}, as)
 }
 
-// named says whether a workload's template names the credential.
+// named says whether a workload's template names the credential. One that refers to
+// much is looked at once for all of its pods.
 func (s *survey) named(g *group) bool {
-	for i := range g.links {
-		l := &g.links[i]
-		if l.how != 0 && (l.to == s.credential || l.to == s.secret) {
-			return true
-		}
-		if via := s.index.through(l); via != nil && via.linkTo(s.secret) != nil {
-			return true
-		}
+	named, known := s.looked[g]
+	if known {
+		return named
 	}
-	return false
+	named = s.how(g) != 0 || slices.ContainsFunc(g.accounts(), func(l link) bool {
+		via := s.index.through(&l)
+		return via != nil && via.linkTo(s.secret) != nil
+	})
+	if g.references > few {
+		if s.looked == nil {
+			s.looked = map[*group]bool{}
+		}
+		s.looked[g] = named
+	}
+	return named
 }
 
 // maxOwners bounds how far owners are followed: anybody may write references in a
@@ -204,9 +212,9 @@ func (x *Index) Readers(q Query) []Reader {
 		if m == nil {
 			continue
 		}
-		for _, g := range m.by {
-			if l := g.linkTo(m); l.readers != 0 && g.Kind == object.Pod {
-				readers = x.readersIn(g, l.readers, readers)
+		for _, l := range m.by {
+			if l.readers != 0 && l.from.Kind == object.Pod {
+				readers = x.readersIn(l.from, l.readers, readers)
 			}
 		}
 	}

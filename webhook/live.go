@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,6 +24,7 @@ import (
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/feed"
+	"github.com/credence-dev/credence/webhook/admission"
 )
 
 // Limits of live reads. They are for what was created a moment ago. A flood of
@@ -38,11 +40,11 @@ const (
 
 // liveReader reads what the caches do not know.
 type liveReader struct {
-	known   *catalog.Catalog
-	reader  client.Reader
-	metrics *metrics
-	log     logr.Logger
-	clock   clock.Clock
+	known  *catalog.Catalog
+	reader client.Reader
+	reads  *prometheus.CounterVec
+	log    logr.Logger
+	clock  clock.Clock
 
 	flights singleflight.Group
 	slots   *semaphore.Weighted
@@ -60,13 +62,20 @@ type question struct {
 	namespace, name string
 }
 
-func newLiveReader(options Options, metrics *metrics) *liveReader {
+func newLiveReader(options Options) (*liveReader, error) {
+	reads := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "credence_admission_live_reads_total",
+		Help: "Objects read from the API server because a cache did not know them, by outcome.",
+	}, []string{"outcome"})
+	if err := options.Registry.Register(reads); err != nil {
+		return nil, err
+	}
 	return &liveReader{
-		known: options.Catalog, reader: options.Live, metrics: metrics, log: options.Log, clock: options.Clock,
+		known: options.Catalog, reader: options.Live, reads: reads, log: options.Log, clock: options.Clock,
 		slots:  semaphore.NewWeighted(liveAtOnce),
 		pace:   newPace(options.Clock),
 		absent: utilcache.NewLRUExpireCacheWithClock(liveAbsentMax, options.Clock),
-	}
+	}, nil
 }
 
 // place reads what a namespace is, nil if it is no project.
@@ -122,7 +131,7 @@ func (l *liveReader) get(v *visit, key types.NamespacedName, empty client.Object
 		return nil, errors.New("too late to begin reading")
 	}
 	if !v.mayWait() {
-		l.metrics.liveRead("busy")
+		l.count("busy")
 		return nil, errBusy
 	}
 	// The read outlives the request that began it: others wait for it too.
@@ -139,18 +148,20 @@ func (l *liveReader) get(v *visit, key types.NamespacedName, empty client.Object
 	}
 }
 
+func (l *liveReader) count(outcome string) { l.reads.WithLabelValues(outcome).Inc() }
+
 // read makes the API call, on behalf of a namespace. A panic is an error here: it
 // would be in a goroutine of its own, and end the process.
 func (l *liveReader) read(ctx context.Context, asking string, key types.NamespacedName, into client.Object) (found any, err error) {
 	outcome := "error"
 	defer func() {
 		if r := recover(); r != nil {
-			found, err = nil, &panicError{r}
+			found, err = nil, &admission.PanicError{Recovered: r}
 		}
 		if err != nil {
-			l.log.Info("live read failed", "kind", fmt.Sprintf("%T", into), "namespace", shortened(key.Namespace), "cause", cause(err))
+			l.log.Info("live read failed", "kind", fmt.Sprintf("%T", into), "namespace", admission.Shortened(key.Namespace), "cause", cause(err))
 		}
-		l.metrics.liveRead(outcome)
+		l.count(outcome)
 	}()
 	if !l.pace.allows(asking) {
 		outcome = "busy"
@@ -179,7 +190,7 @@ var errBusy = errors.New("too many live reads are under way, or were just now")
 // cause says why a read failed, without what was read: its name comes from a pod.
 func cause(err error) string {
 	var request *url.Error
-	var panicked *panicError
+	var panicked *admission.PanicError
 	switch {
 	case errors.Is(err, errBusy):
 		return errBusy.Error()

@@ -12,6 +12,7 @@ import (
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/feed"
+	"github.com/credence-dev/credence/webhook/admission"
 	"github.com/credence-dev/credence/webhook/own"
 )
 
@@ -33,7 +34,7 @@ type nameInquiry struct {
 	clock clock.Clock
 }
 
-func (n *names) read(review []byte) (inquiry, error) {
+func (n *names) read(review []byte) (admission.Inquiry, error) {
 	asked, err := n.kinds.read(review)
 	if err != nil {
 		return nil, err
@@ -41,24 +42,29 @@ func (n *names) read(review []byte) (inquiry, error) {
 	return &nameInquiry{asked, n.live, n.clock}, nil
 }
 
-func (q *nameInquiry) decide(ctx context.Context) (response, outcome) {
+// Decide implements admission.Inquiry.
+func (q *nameInquiry) Decide(ctx context.Context) (admission.Response, admission.Outcome) {
 	if answer, result, ok := q.unfit(); !ok {
 		return answer, result
 	}
 	claim, change, err := q.names()
 	if err != nil {
-		return malformed(err), outcomeRefused
+		return malformed(err), admission.OutcomeRefused
 	}
 	if change == (own.Change{}) {
-		return response{}, outcomeUnchanged
+		return admission.Response{}, admission.OutcomeUnchanged
 	}
-	visit := &visit{ctx: ctx, until: q.clock.Now().Add(patience), namespace: q.Namespace, claim: q.claim}
+	visit := &visit{ctx: ctx, until: q.clock.Now().Add(patience), namespace: q.Namespace, request: q.Header()}
 	claim.Home = q.home(visit)
 	rivals := q.rivals(visit, claim, change)
 	if refusal := change.Refuse(q.kind.word, claim, rivals); refusal != nil {
-		return q.taken(refusal), outcomeRefused
+		return q.taken(refusal), admission.OutcomeRefused
 	}
-	return response{warnings: change.Warn(q.kind.word, claim, rivals)}, outcomeUnchanged
+	warnings := change.Warn(q.kind.word, claim, rivals)
+	if change.Widened && q.kind.widened != "" {
+		warnings = append([]string{q.kind.widened}, warnings...)
+	}
+	return admission.Response{Warnings: warnings}, admission.OutcomeUnchanged
 }
 
 // names reads what the object is to be called, and what of it is new.

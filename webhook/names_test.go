@@ -80,7 +80,10 @@ func TestNames(t *testing.T) {
 		"another change":           {known: []client.Object{generic(systemNamespace, "x", "")}, old: generic("other", "x", ""), object: described(generic("other", "x", ""))},
 		"widened": {
 			known: []client.Object{generic("team-c", "x", "")}, old: research(systemNamespace, "x"), object: generic(systemNamespace, "x", ""),
-			warnings: []string{`a narrower credential "x" is used instead of this one in namespace team-c`},
+			warnings: []string{
+				"a source made in advance must be labelled run.ai/cluster-wide=true now, and run.ai/department no more, or all copies of the credential are withdrawn",
+				`a narrower credential "x" is used instead of this one in namespace team-c`,
+			},
 		},
 		"the API server does not answer": {
 			silent: true, unknown: []client.Object{generic(systemNamespace, "x", "")}, object: generic("team-a", "x", ""),

@@ -15,6 +15,7 @@ import (
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/webhook/admission"
 	"github.com/credence-dev/credence/webhook/own"
 )
 
@@ -27,6 +28,8 @@ const PathStamp = "/own/stamp"
 type ownKind struct {
 	kind string // as the API names it
 	word string // what messages call an object
+	// widened is what to mind when the scope of an object is widened.
+	widened string
 	// known has the names of its objects.
 	known *catalog.Catalog
 	// empty and claim are for reading one object live.
@@ -34,12 +37,15 @@ type ownKind struct {
 	claim func(client.Object, credential.Place) catalog.Claim
 }
 
-type kinds map[resource]*ownKind
+type kinds map[admission.Resource]*ownKind
 
 func ownKinds(known *catalog.Catalog) kinds {
 	return kinds{
 		{Group: v1alpha1.Group, Resource: "credentials"}: {
 			kind: "Credential", word: "credential", known: known,
+			// Whether it is so labelled, only who may read Secrets knows.
+			widened: "a source made in advance must be labelled " + v1alpha1.LabelSourceClusterWide + "=true now, and " +
+				v1alpha1.LabelSourceDepartment + " no more, or all copies of the credential are withdrawn",
 			empty: func() client.Object { return &v1alpha1.Credential{} },
 			claim: func(object client.Object, home credential.Place) catalog.Claim {
 				return catalog.NewEntry(object.(*v1alpha1.Credential)).Claim(home)
@@ -50,7 +56,7 @@ func ownKinds(known *catalog.Catalog) kinds {
 
 // ownRequest is the part of a request about an object of ours that we read.
 type ownRequest struct {
-	request
+	admission.Request
 	UserInfo  user        `json:"userInfo"`
 	Object    *own.Object `json:"object"`
 	OldObject *own.Object `json:"oldObject"`
@@ -68,14 +74,15 @@ type ownInquiry struct {
 }
 
 func (k kinds) read(review []byte) (ownInquiry, error) {
-	request, fault, err := decodeReview[ownRequest](review, "valid object")
+	request, fault, err := decode[ownRequest](review, "valid object")
 	if err != nil {
 		return ownInquiry{}, err
 	}
 	return ownInquiry{request, k[request.Resource], fault}, nil
 }
 
-func (q *ownInquiry) subject() (key, name string) {
+// Subject implements admission.Inquiry.
+func (q *ownInquiry) Subject() (key, name string) {
 	key = "object"
 	if q.kind != nil {
 		key = q.kind.word
@@ -88,27 +95,27 @@ func (q *ownInquiry) subject() (key, name string) {
 
 // unfit answers what cannot be decided, or need not be: ok is false then. An object
 // that is being deleted is not looked at, so that nothing keeps it from going.
-func (q *ownInquiry) unfit() (answer response, result outcome, ok bool) {
+func (q *ownInquiry) unfit() (answer admission.Response, result admission.Outcome, ok bool) {
 	creation, update := q.Operation == string(admissionv1.Create), q.Operation == string(admissionv1.Update)
 	switch {
 	case q.kind == nil || q.SubResource != "" || !creation && !update:
 		// As for pods: such reviews come only by a configuration that is not ours.
-		return response{warnings: []string{fmt.Sprintf("credence is asked about %s of %q, which is not for this entry; correct the webhook configuration",
-			shortened(q.Operation), shortened(q.what()))}}, outcomeError, false
+		return admission.Response{Warnings: []string{fmt.Sprintf("credence is asked about %s of %q, which is not for this entry; correct the webhook configuration",
+			admission.Shortened(q.Operation), admission.Shortened(q.What()))}}, admission.OutcomeError, false
 	case update && q.OldObject != nil && q.OldObject.Metadata.Deleting:
-		return response{}, outcomeUnchanged, false
+		return admission.Response{}, admission.OutcomeUnchanged, false
 	case q.fault != nil:
-		return malformed(q.fault), outcomeRefused, false
+		return malformed(q.fault), admission.OutcomeRefused, false
 	case q.Object == nil || update && q.OldObject == nil:
-		return malformed(&pod.Error{Problem: "the review lacks an object"}), outcomeRefused, false
+		return malformed(&pod.Error{Problem: "the review lacks an object"}), admission.OutcomeRefused, false
 	}
-	return response{}, "", true
+	return admission.Response{}, "", true
 }
 
 // stampInquiry asks who is on record.
 type stampInquiry struct{ ownInquiry }
 
-func (k kinds) stamp(review []byte) (inquiry, error) {
+func (k kinds) stamp(review []byte) (admission.Inquiry, error) {
 	asked, err := k.read(review)
 	if err != nil {
 		return nil, err
@@ -116,25 +123,26 @@ func (k kinds) stamp(review []byte) (inquiry, error) {
 	return &stampInquiry{asked}, nil
 }
 
-func (q *stampInquiry) decide(context.Context) (response, outcome) {
+// Decide implements admission.Inquiry.
+func (q *stampInquiry) Decide(context.Context) (admission.Response, admission.Outcome) {
 	if answer, result, ok := q.unfit(); !ok {
 		return answer, result
 	}
 	operations, warnings := own.Stamp(q.OldObject, q.Object, q.UserInfo.Username)
-	answer := response{operations: operations, warnings: warnings}
+	answer := admission.Response{Operations: operations, Warnings: warnings}
 	if len(operations) == 0 {
-		return answer, outcomeUnchanged
+		return answer, admission.OutcomeUnchanged
 	}
-	return answer, outcomeStamped
+	return answer, admission.OutcomeStamped
 }
 
 // taken refuses an object whose name is not free, in the way of fields that the API
 // server itself finds invalid.
-func (q *ownInquiry) taken(refusal *own.Refusal) response {
-	status := failure(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, refusal.Message)
+func (q *ownInquiry) taken(refusal *own.Refusal) admission.Response {
+	status := admission.Failure(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, refusal.Message)
 	status.Details = &metav1.StatusDetails{
 		Group: q.Resource.Group, Kind: q.kind.kind, Name: q.Object.Metadata.Name,
 		Causes: []metav1.StatusCause{{Type: metav1.CauseTypeFieldValueDuplicate, Field: refusal.Field, Message: refusal.Message}},
 	}
-	return response{refusal: status, field: refusal.Field}
+	return admission.Response{Refusal: status, Field: refusal.Field}
 }

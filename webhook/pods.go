@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/webhook/admission"
 )
 
 // Where the creation of pods is reviewed. Both entries decide alike, for what a pod
@@ -50,7 +52,7 @@ type pods struct {
 
 // podRequest is the part of a request about a pod that we read.
 type podRequest struct {
-	request
+	admission.Request
 	Object *pod.Pod `json:"object"`
 }
 
@@ -61,30 +63,32 @@ type podInquiry struct {
 	fault *pod.Error // of the pod, which cannot be decoded
 }
 
-func (p *pods) read(review []byte) (inquiry, error) {
-	request, fault, err := decodeReview[podRequest](review, "pod")
+func (p *pods) read(review []byte) (admission.Inquiry, error) {
+	request, fault, err := decode[podRequest](review, "pod")
 	if err != nil {
 		return nil, err
 	}
 	return podInquiry{request, p, fault}, nil
 }
 
-func (q podInquiry) subject() (key, name string) { return "workload", q.Object.WorkloadName() }
+// Subject implements admission.Inquiry.
+func (q podInquiry) Subject() (key, name string) { return "workload", q.Object.WorkloadName() }
 
-func (q podInquiry) decide(ctx context.Context) (response, outcome) {
+// Decide implements admission.Inquiry.
+func (q podInquiry) Decide(ctx context.Context) (admission.Response, admission.Outcome) {
 	switch {
-	case q.Resource != resource{Resource: "pods"} || q.SubResource != "" || q.Operation != string(admissionv1.Create):
+	case q.Resource != (admission.Resource{Resource: "pods"}) || q.SubResource != "" || q.Operation != string(admissionv1.Create):
 		// Such reviews come only by a configuration that is not ours. To refuse them could
 		// keep pods from being bound to a node, or from losing their finalizers.
-		return response{warnings: []string{fmt.Sprintf("credence is asked about %s of %q, but injects only at CREATE of pods; correct the webhook configuration",
-			shortened(q.Operation), shortened(q.what()))}}, outcomeError
+		return admission.Response{Warnings: []string{fmt.Sprintf("credence is asked about %s of %q, but injects only at CREATE of pods; correct the webhook configuration",
+			admission.Shortened(q.Operation), admission.Shortened(q.What()))}}, admission.OutcomeError
 	case q.fault != nil:
-		return malformed(q.fault), outcomeRefused
+		return malformed(q.fault), admission.OutcomeRefused
 	case q.Object == nil:
-		return malformed(errNoPod), outcomeRefused
+		return malformed(errNoPod), admission.OutcomeRefused
 	}
 	if err := q.Object.Validate(); err != nil {
-		return malformed(err), outcomeRefused
+		return malformed(err), admission.OutcomeRefused
 	}
 	return q.admit(ctx, q.podRequest)
 }
@@ -92,8 +96,8 @@ func (q podInquiry) decide(ctx context.Context) (response, outcome) {
 var errNoPod = errors.New("not a pod: the review has no object")
 
 // admit injects, waiting a moment for what was created a moment ago.
-func (p *pods) admit(ctx context.Context, request *podRequest) (response, outcome) {
-	visit := &visit{ctx: ctx, until: p.clock.Now().Add(patience), namespace: request.Namespace, claim: request.claim}
+func (p *pods) admit(ctx context.Context, request *podRequest) (admission.Response, admission.Outcome) {
+	visit := &visit{ctx: ctx, until: p.clock.Now().Add(patience), namespace: request.Namespace, request: &request.Request}
 	view := &view{Catalog: p.known, live: p.live, visit: visit}
 	since := sync.OnceValues(func() (time.Time, bool) { return p.owners.since(visit, &request.Object.Metadata) })
 	for {
@@ -102,7 +106,7 @@ func (p *pods) admit(ctx context.Context, request *podRequest) (response, outcom
 			Pod: request.Object, Namespace: request.Namespace, PullSecrets: true, Since: since,
 		})
 		if err == nil && view.unknown != "" { // the pod asks for nothing, and is not refused
-			return response{warnings: []string{view.unknown + "; the pod gets no registry logins"}}, outcomeNotReady
+			return admission.Response{Warnings: []string{view.unknown + "; the pod gets no registry logins"}}, admission.OutcomeNotReady
 		}
 		if err == nil {
 			return admitted(result)
@@ -110,11 +114,11 @@ func (p *pods) admit(ctx context.Context, request *podRequest) (response, outcom
 		refusal := asRefusal(err)
 		switch {
 		case view.unknown != "":
-			return tryAgain(&injector.Refusal{Annotation: refusal.Annotation, Problem: view.unknown + ", try again"}), outcomeNotReady
+			return tryAgain(&injector.Refusal{Annotation: refusal.Annotation, Problem: view.unknown + ", try again"}), admission.OutcomeNotReady
 		case refusal.Kind != injector.NotReady:
-			return forbidden(refusal), outcomeRefused
+			return forbidden(refusal), admission.OutcomeRefused
 		case !visit.mayWait() || !p.wait(visit, changed):
-			return tryAgain(refusal), outcomeNotReady
+			return tryAgain(refusal), admission.OutcomeNotReady
 		}
 	}
 }
@@ -124,12 +128,11 @@ type visit struct {
 	ctx       context.Context // the request's, as long as which the visit lasts
 	until     time.Time       // nothing that takes time begins later
 	namespace string
-	claim     *claim
+	request   *admission.Request
 }
 
-// mayWait says whether there is room to wait in. If many wait already, the request
-// is answered at once: trying again costs a client more than it costs us memory.
-func (v *visit) mayWait() bool { return v.claim.park(v.namespace) }
+// mayWait says whether there is room to wait in.
+func (v *visit) mayWait() bool { return v.request.Park() }
 
 // wait waits for a change of the catalog and says whether there was one in time.
 func (p *pods) wait(v *visit, changed <-chan struct{}) bool {
@@ -162,14 +165,25 @@ func asRefusal(err error) *injector.Refusal {
 	return &injector.Refusal{Problem: err.Error()}
 }
 
+// injected names who was, for the log.
+func injected(record map[string][]string) string {
+	names := make([]string, 0, len(record))
+	for name := range record {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ",")
+}
+
 // admitted answers with what the injector decided.
-func admitted(result injector.Result) (response, outcome) {
-	answer := response{operations: result.Operations, warnings: result.Warnings, audit: make(map[string]string, len(result.Record))}
+func admitted(result injector.Result) (admission.Response, admission.Outcome) {
+	answer := admission.Response{Operations: result.Operations, Warnings: result.Warnings, Audit: make(map[string]string, len(result.Record))}
 	for name, what := range result.Record {
-		answer.audit[name] = strings.Join(what, ", ")
+		answer.Audit[name] = strings.Join(what, ", ")
 	}
 	if len(result.Operations) == 0 {
-		return answer, outcomeUnchanged
+		return answer, admission.OutcomeUnchanged
 	}
-	return answer, outcomeInjected
+	answer.Logged = []any{"credential", injected(result.Record)}
+	return answer, admission.OutcomeInjected
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/webhook/admission"
 )
 
 // Options are what the admission entries need.
@@ -40,27 +41,27 @@ func Register(server Registrar, options Options, wrap func(http.Handler) http.Ha
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
-	metrics, err := newMetrics(options.Registry)
+	entries, err := admission.NewEntries(options.Registry, options.Log)
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	live := newLiveReader(options, metrics)
+	live, err := newLiveReader(options)
+	if err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
 	pods := &pods{known: options.Catalog, live: live, owners: &ownerReader{live: live}, clock: options.Clock}
 	kinds := ownKinds(options.Catalog)
 	names := &names{kinds: kinds, live: live, clock: options.Clock}
-	rooms := newRooms()
 	for path, served := range map[string]struct {
 		entry string
-		read  func(review []byte) (inquiry, error)
+		read  admission.Read
 	}{
 		PathAnnotated:   {"inject", pods.read},
 		PathPullSecrets: {"pull-secrets", pods.read},
 		PathStamp:       {"stamp", kinds.stamp},
 		PathNames:       {"names", names.read},
 	} {
-		server.Register(path, wrap(&handler{
-			entry: served.entry, read: served.read, decisions: metrics.of(served.entry), rooms: rooms, log: options.Log,
-		}))
+		server.Register(path, wrap(entries.Handler(served.entry, served.read)))
 	}
 	return nil
 }

@@ -71,6 +71,10 @@ const (
 	// has it, at most an hour ahead. Until then copies without a Credential are
 	// removed, however many they are.
 	AnnotationReleaseStrays = "credence.dev/release-strays"
+	// AnnotationKeptCopies, on the controller's Lease, holds as JSON the names, by
+	// UID, of Credentials that were deleted with force-delete: keep and of which
+	// copies may still have our marks. The controller writes it.
+	AnnotationKeptCopies = "credence.dev/kept-copies"
 	// AnnotationRotatedAt says, on a copy, when its values last changed, as RFC 3339
 	// has it. A copy that has the values it began with has none.
 	AnnotationRotatedAt = "credence.dev/rotated-at"

@@ -78,7 +78,7 @@ const (
 // Reasons of an issue in one namespace.
 const (
 	// IssueNameTaken: another Secret has the Kubernetes name. It is never touched;
-	// rename or remove it.
+	// rename or remove it, unless it is the source of another Credential.
 	IssueNameTaken = "NameTaken"
 	// IssueShadowed: a narrower credential of the same name is used there instead.
 	IssueShadowed = "Shadowed"
@@ -91,6 +91,10 @@ const (
 	// IssueCopyBlocked: the copy cannot be written, for example because it was
 	// made immutable; it is being made again.
 	IssueCopyBlocked = "CopyBlocked"
+	// IssueLeftScope: the namespace is in the scope no more, and pods there still
+	// have the credential injected. Put it back into the scope, or take the
+	// annotation off.
+	IssueLeftScope = "LeftScope"
 	// IssueWriteFailed: the API server did not take the copy; tried again.
 	IssueWriteFailed = "WriteFailed"
 )

@@ -20,6 +20,7 @@ import (
 
 	"github.com/credence-dev/credence/certs"
 	"github.com/credence-dev/credence/controller"
+	"github.com/credence-dev/credence/controller/progress"
 	"github.com/credence-dev/credence/controller/restart"
 	"github.com/credence-dev/credence/usage"
 )
@@ -68,8 +69,8 @@ func runController(ctx context.Context, p *process, flags *controllerFlags) erro
 		// garbage double. It is on nobody's way, and CPU is what it has to spare.
 		debug.SetGCPercent(50)
 	}
-	progress := controller.NewProgress(clock.RealClock{})
-	config.Wrap(progress.Transport)
+	monitor := progress.NewMonitor(clock.RealClock{})
+	config.Wrap(monitor.Transport)
 	options := p.managerOptions(log)
 	options.Cache = controller.CacheOptions()
 	options.LeaderElection = true
@@ -90,7 +91,7 @@ func runController(ctx context.Context, p *process, flags *controllerFlags) erro
 	}
 	if err := controller.Setup(ctx, mgr, controller.Options{
 		Catalog: known, Feed: following, Usage: index, ReleaseStrays: flags.releaseStrays,
-		Restart: restart.Settings{Enabled: flags.restartWorkloads}, Progress: progress,
+		Restart: restart.Settings{Enabled: flags.restartWorkloads}, Progress: monitor,
 	}); err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func runController(ctx context.Context, p *process, flags *controllerFlags) erro
 	if err := addChecks(mgr, following, map[string]healthz.Checker{"usage": complete(index)}); err != nil {
 		return err
 	}
-	if err := mgr.AddHealthzCheck("progress", progress.Check); err != nil {
+	if err := mgr.AddHealthzCheck("progress", monitor.Check); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)

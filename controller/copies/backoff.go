@@ -3,10 +3,12 @@
 package copies
 
 import (
+	"maps"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
@@ -69,12 +71,24 @@ func (b *backoff) note(credential types.UID, target types.NamespacedName, outcom
 func (b *backoff) retain(credential types.UID, targets map[types.NamespacedName]bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for target := range b.attempts[credential] {
-		if !targets[target] {
-			delete(b.attempts[credential], target)
-		}
+	retain(b.attempts, credential, targets)
+}
+
+// retain drops what is remembered of a credential for other targets than these.
+func retain[of any](remembered map[types.UID]map[types.NamespacedName]of, credential types.UID, targets map[types.NamespacedName]bool) {
+	maps.DeleteFunc(remembered[credential], func(target types.NamespacedName, _ of) bool { return !targets[target] })
+	if len(remembered[credential]) == 0 {
+		delete(remembered, credential)
 	}
-	if len(b.attempts[credential]) == 0 {
-		delete(b.attempts, credential)
-	}
+}
+
+// forgetOthers forgets credentials other than those that there are.
+func (b *backoff) forgetOthers(existing sets.Set[types.UID]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	forgetOthers(b.attempts, existing)
+}
+
+func forgetOthers[of any](remembered map[types.UID]of, existing sets.Set[types.UID]) {
+	maps.DeleteFunc(remembered, func(credential types.UID, _ of) bool { return !existing.Has(credential) })
 }

@@ -95,7 +95,10 @@ func foreignWriters(entries []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsE
 		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields); err != nil {
 			continue
 		}
-		if _, wrote := fields["f:data"]; wrote {
+		_, data := fields["f:data"]
+		// What is applied as stringData becomes data without anybody's name on that.
+		_, text := fields["f:stringData"]
+		if data || text {
 			foreign = append(foreign, metav1.ManagedFieldsEntry{
 				Manager: entry.Manager, FieldsV1: metav1.NewFieldsV1(`{"f:data":{}}`)})
 		}

@@ -47,6 +47,7 @@ func TestRead(t *testing.T) {
 		"written by us":         {marked(managed(wroteBy("credence", `{"f:data":{"f:a":{}}}`))), true, false},
 		"written by another":    {marked(managed(wroteBy("credence", `{"f:data":{"f:a":{}}}`), wroteBy("kubectl-edit", `{"f:data":{"f:b":{}}}`))), true, true},
 		"labelled by another":   {marked(managed(wroteBy("kubectl-label", `{"f:metadata":{"f:labels":{"f:team":{}}}}`))), true, false},
+		"applied as text":       {marked(managed(wroteBy("kubectl", `{"f:stringData":{"f:b":{}}}`))), true, true},
 		"annotated with a trap": {marked(managed(wroteBy("kubectl", `{"f:metadata":{"f:annotations":{"f:data":{}}}}`))), true, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -119,7 +119,7 @@ func (k *Keyring) create(ctx context.Context) error {
 	if _, err := rand.Read(key); err != nil {
 		return err
 	}
-	return client.IgnoreAlreadyExists(k.Client.Create(ctx, &corev1.Secret{
+	err := k.Client.Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: k.Namespace,
 			Name:      KeySecret,
@@ -127,5 +127,9 @@ func (k *Keyring) create(ctx context.Context) error {
 		},
 		Immutable: new(true),
 		Data:      map[string][]byte{keyField: key},
-	}, client.FieldOwner(v1alpha1.FieldManager)))
+	}, client.FieldOwner(v1alpha1.FieldManager))
+	if client.IgnoreAlreadyExists(err) != nil {
+		return fmt.Errorf("creating it: %s", answer(err)) // admission may quote the key
+	}
+	return nil
 }

@@ -3,15 +3,18 @@
 package copies
 
 import (
+	"context"
 	"regexp"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
 func keyring(c client.Client) *Keyring {
@@ -83,6 +86,19 @@ func TestBrokenFingerprintKey(t *testing.T) {
 	}).Build()
 	_, err := keyring(c).Fingerprint(t.Context(), types.NamespacedName{}, nil)
 	if err == nil || strings.Contains(err.Error(), "short-key") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestFingerprintKeyIsRefused: whoever refuses the key's Secret may quote it.
+func TestFingerprintKeyIsRefused(t *testing.T) {
+	c := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
+		Create: func(_ context.Context, _ client.WithWatch, object client.Object, _ ...client.CreateOption) error {
+			return apierrors.NewBadRequest(string(object.(*corev1.Secret).Data[keyField]) + " quoted")
+		},
+	}).Build()
+	_, err := keyring(c).Fingerprint(t.Context(), types.NamespacedName{}, nil)
+	if err == nil || strings.Contains(err.Error(), "quoted") || !strings.Contains(err.Error(), "BadRequest") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -111,19 +111,21 @@ func (p *pass) delay(step Step, last Outcome, wait time.Duration) {
 	p.report.Outcomes[step.Namespace] = last
 }
 
-func (p *pass) removed(c Copy, outcome Outcome, wait time.Duration) {
+// removed takes down what came of a removal, and says whether the report has it.
+func (p *pass) removed(c Copy, outcome Outcome, wait time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.end(c.NamespacedName) {
-		return
+		return false
 	}
 	p.retry(wait)
 	if !outcome.Current {
 		p.report.Left = append(p.report.Left, Leftover{c, outcome.Reason, outcome.Message})
-		return
+		return true
 	}
 	p.report.Removed = append(p.report.Removed, c)
 	p.written[c.NamespacedName] = nil
+	return true
 }
 
 func (p *pass) wrote(target types.NamespacedName, outcome Outcome, secret *metav1.PartialObjectMetadata, wait time.Duration) {

@@ -3,75 +3,104 @@
 package copies
 
 import (
-	"encoding/base64"
+	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 )
 
-// maxMessage bounds what a status quotes of an API server's message, in bytes.
-const maxMessage = 400
-
-// minSecretLength is the length below which a value is not looked for in
-// messages: it would be found in every one, by chance.
-const minSecretLength = 4
+// The words that the API server itself puts before those of others. Whoever comes
+// after them can say anything at all, also what it saw of the values, whole or in
+// part and in any encoding. So nothing of a message is repeated but a name from
+// here, which is one that the API server takes for the object.
+var (
+	fromWebhook    = regexp.MustCompile(`^admission webhook "([a-z0-9.-]{1,253})" denied the request`)
+	fromPolicy     = regexp.MustCompile(`^(?:secrets(?: "[^"]*")? is forbidden: )?ValidatingAdmissionPolicy '([a-z0-9.-]{1,253})'(?: with binding '[a-z0-9.-]{1,253}')? denied request`)
+	fromQuota      = regexp.MustCompile(`^secrets(?: "[^"]*")? is forbidden: exceeded quota: ([a-z0-9.-]{1,253}), `)
+	fromAuthorizer = regexp.MustCompile(`^secrets(?: "[^"]*")? is forbidden: User "`)
+	ofWebhookCall  = regexp.MustCompile(`^Internal error occurred: failed calling webhook "([a-z0-9.-]{1,253})"`)
+)
 
 // refused says in an outcome why the API server did not take a write.
 func (w Wanted) refused(err error) Outcome {
-	message := err.Error()
-	switch {
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), namespaceGone(err):
-		return Outcome{Reason: v1alpha1.IssueNamespaceTerminating, Message: "the namespace is being deleted"}
-	case apierrors.IsForbidden(err) && strings.Contains(message, "exceeded quota: "):
-		// Without the numbers, which change with every try.
-		return Outcome{Reason: v1alpha1.IssueQuotaExceeded,
-			Message: fmt.Sprintf("the namespace's quota leaves no room for Secret %s; raise it or remove a Secret", w.Name)}
-	case deniedByAdmission(err):
-		return Outcome{Reason: v1alpha1.IssueAdmissionRefused, Message: w.quote(err)}
+	message := status(err).Message
+	said := func(reason, format string, about ...any) Outcome {
+		return Outcome{Reason: reason, Message: fmt.Sprintf(format, about...)}
 	}
-	return Outcome{Reason: v1alpha1.IssueWriteFailed, Message: w.quote(err)}
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || namespaceGone(err) {
+		return said(v1alpha1.IssueNamespaceTerminating, "the namespace is being deleted")
+	}
+	if quota := nameIn(fromQuota, message); quota != "" {
+		// Without the numbers, which change with every try.
+		return said(v1alpha1.IssueQuotaExceeded, "quota %s leaves no room for Secret %s; raise it or remove a Secret", quota, w.Name)
+	}
+	if webhook := nameIn(fromWebhook, message); webhook != "" {
+		return said(v1alpha1.IssueAdmissionRefused, "admission webhook %s refused Secret %s (%s); "+exempt, webhook, w.Name, answer(err))
+	}
+	if policy := nameIn(fromPolicy, message); policy != "" {
+		return said(v1alpha1.IssueAdmissionRefused, "ValidatingAdmissionPolicy %s refused Secret %s (%s); "+exempt, policy, w.Name, answer(err))
+	}
+	if webhook := nameIn(ofWebhookCall, message); webhook != "" {
+		return said(v1alpha1.IssueWriteFailed, "admission webhook %s did not answer for Secret %s as it should (%s)", webhook, w.Name, answer(err))
+	}
+	if apierrors.IsForbidden(err) && !fromAuthorizer.MatchString(message) {
+		return said(v1alpha1.IssueAdmissionRefused, "admission refused Secret %s (%s); "+exempt, w.Name, answer(err))
+	}
+	return said(v1alpha1.IssueWriteFailed, "the write of Secret %s failed (%s)", w.Name, answer(err))
+}
+
+// exempt is how to mend what admission refuses.
+const exempt = "let it take Secrets with the label " + v1alpha1.LabelCopyOf
+
+// nameIn returns the name that an expression finds, if it does.
+func nameIn(words *regexp.Regexp, message string) string {
+	if found := words.FindStringSubmatch(message); found != nil {
+		return found[1]
+	}
+	return ""
+}
+
+// status is what the API server answered, empty if that is not what an error is.
+func status(err error) metav1.Status {
+	var answered apierrors.APIStatus
+	if !errors.As(err, &answered) {
+		return metav1.Status{}
+	}
+	return answered.Status()
 }
 
 // namespaceGone says whether a create failed because there is no such namespace.
 func namespaceGone(err error) bool {
-	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
-		return false
-	}
-	details := status.Status().Details
-	return details != nil && details.Kind == "namespaces"
+	details := status(err).Details
+	return apierrors.IsNotFound(err) && details != nil && details.Kind == "namespaces"
 }
 
-// deniedByAdmission knows webhooks and policies by their words, because they
-// choose the code and reason of the answer themselves, and compiled-in plugins by
-// a Forbidden that is not the authorizer's.
-func deniedByAdmission(err error) bool {
-	message := err.Error()
-	if strings.Contains(message, " denied the request") || strings.Contains(message, " denied request") {
-		return true
-	}
-	return apierrors.IsForbidden(err) && !strings.Contains(message, " cannot ")
+// reasons are those that the API server has for refusing a write. Webhooks choose
+// theirs, and could choose any text.
+var reasons = []metav1.StatusReason{
+	metav1.StatusReasonUnauthorized, metav1.StatusReasonForbidden, metav1.StatusReasonNotFound, metav1.StatusReasonAlreadyExists,
+	metav1.StatusReasonConflict, metav1.StatusReasonGone, metav1.StatusReasonInvalid, metav1.StatusReasonServerTimeout,
+	metav1.StatusReasonTimeout, metav1.StatusReasonTooManyRequests, metav1.StatusReasonBadRequest, metav1.StatusReasonMethodNotAllowed,
+	metav1.StatusReasonRequestEntityTooLarge, metav1.StatusReasonInternalError, metav1.StatusReasonServiceUnavailable,
 }
 
-// quote returns the message of an error for a status. Admission can say anything
-// at all about what it saw, so a message with one of the values in it is dropped.
-func (w Wanted) quote(err error) string {
-	message := err.Error()
-	for _, value := range w.values {
-		if len(value) < minSecretLength {
-			continue
-		}
-		if strings.Contains(message, string(value)) || strings.Contains(message, base64.StdEncoding.EncodeToString(value)) {
-			return fmt.Sprintf("the API server refused Secret %s (%s)", w.Name, apierrors.ReasonForError(err))
-		}
+// answer says how the API server answered, without its words.
+func answer(err error) string {
+	is := status(err)
+	switch {
+	case slices.Contains(reasons, is.Reason):
+		return string(is.Reason)
+	case is.Code != 0:
+		return fmt.Sprintf("code %d", is.Code)
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
 	}
-	if len(message) > maxMessage {
-		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
-	}
-	return message
+	return "no answer that says why"
 }

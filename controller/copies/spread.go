@@ -11,11 +11,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/sighting"
 )
 
 const (
@@ -29,15 +28,14 @@ const (
 	linger = time.Second
 	// soon is when to come back for what there was no time for.
 	soon = 100 * time.Millisecond
-	// sightingTimeout bounds the wait for the cache to show what was written.
-	sightingTimeout = 2 * time.Second
 )
 
 // Report is what came of a plan.
 type Report struct {
 	// Outcomes are the namespaces that are to have a copy.
 	Outcomes map[string]Outcome
-	// Removed are the copies that went.
+	// Removed are the copies that went, also for a plan before whose report was not
+	// to wait for them.
 	Removed []Copy
 	// Left are the copies that are still to go, and why they are there.
 	Left []Leftover
@@ -75,6 +73,7 @@ func (w *Writer) Abandon(ctx context.Context, wanted Wanted, steps []Step) Repor
 
 func (w *Writer) run(ctx context.Context, wanted Wanted, steps []Step, dispose func(context.Context, Copy) error) Report {
 	p := newPass(wanted, dispose)
+	p.report.Removed = w.late.take(wanted.UID)
 	start := w.Clock.Now()
 	for _, due := range w.sort(p, steps) {
 		deadline, pools := start.Add(passBudget), []chan struct{}{w.slots}
@@ -128,7 +127,7 @@ func (w *Writer) sort(p *pass, steps []Step) []dueStep {
 		last := w.backoff.get(p.wanted.UID, target)
 		concerned[target] = true
 		switch {
-		case step.Action == Keep, step.Action == Rewrite && w.isSettled(p.wanted, step.Copy):
+		case step.Action == Keep, step.Action == Rewrite && w.settled.has(p.wanted, step.Copy):
 			p.keep(step)
 			w.backoff.note(p.wanted.UID, target, Outcome{Current: true})
 		case step.Action == Wait:
@@ -143,6 +142,7 @@ func (w *Writer) sort(p *pass, steps []Step) []dueStep {
 		}
 	}
 	w.backoff.retain(p.wanted.UID, concerned)
+	w.settled.retain(p.wanted.UID, concerned)
 	slices.SortStableFunc(due, func(a, b dueStep) int { return cmp.Compare(a.last.failures, b.last.failures) })
 	return due
 }
@@ -184,7 +184,9 @@ func (w *Writer) take(p *pass, step Step) {
 		if err != nil && !apierrors.IsConflict(err) {
 			outcome = p.wanted.refused(err)
 		}
-		p.removed(step.Copy, outcome, w.backoff.note(p.wanted.UID, target, outcome))
+		if told := p.removed(step.Copy, outcome, w.backoff.note(p.wanted.UID, target, outcome)); !told && outcome.Current {
+			w.late.note(p.wanted.UID, step.Copy)
+		}
 		return
 	}
 	var outcome Outcome
@@ -197,22 +199,17 @@ func (w *Writer) take(p *pass, step Step) {
 	p.wrote(target, outcome, secret, w.backoff.note(p.wanted.UID, target, outcome))
 }
 
-// awaitSighting waits until the informer shows what was written, for otherwise
-// the next pass would write it again. That would do no harm, so it does not wait
-// for long.
+// awaitSighting waits until the informer shows what was written.
 func (w *Writer) awaitSighting(ctx context.Context, written map[types.NamespacedName]*metav1.PartialObjectMetadata) {
-	_ = wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, sightingTimeout, true, func(ctx context.Context) (bool, error) {
+	sighting.Await(ctx, func(ctx context.Context) bool {
 		for key, secret := range written {
 			seen := Secret()
-			if err := w.Cache.Get(ctx, key, seen); client.IgnoreNotFound(err) != nil {
-				return false, err
-			}
-			if !shows(seen, secret) {
-				return false, nil
+			if err := w.Cache.Get(ctx, key, seen); client.IgnoreNotFound(err) == nil && !shows(seen, secret) {
+				return false
 			}
 			delete(written, key)
 		}
-		return true, nil
+		return true
 	})
 }
 
@@ -221,9 +218,5 @@ func shows(seen, written *metav1.PartialObjectMetadata) bool {
 	if written == nil {
 		return seen.UID == ""
 	}
-	if seen.UID == "" {
-		return false
-	}
-	order, err := resourceversion.CompareResourceVersion(seen.ResourceVersion, written.ResourceVersion)
-	return err != nil || order >= 0
+	return seen.UID != "" && sighting.Reached(seen.ResourceVersion, written.ResourceVersion)
 }

@@ -63,3 +63,38 @@ func TestWriterEnds(t *testing.T) {
 		t.Error("it goes on writing")
 	}
 }
+
+// TestRemovedLate: a copy that goes after the report is in the next one, or told of
+// when somebody asks.
+func TestRemovedLate(t *testing.T) {
+	answer := make(chan struct{})
+	slow := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
+		Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error {
+			<-answer
+			return nil
+		},
+	}).Build()
+	w := NewWriter(Options{Client: slow, Reader: slow, Cache: slow, Clock: clock.RealClock{},
+		Concurrency: 4, RetryBase: time.Second, RetryMax: time.Second})
+	wanted := Wanted{UID: "1", Name: "genericsecret-key"}
+	stray := Copy{NamespacedName: types.NamespacedName{Namespace: "a", Name: wanted.Name}, UID: "c", CredentialUID: "1"}
+	for name, ask := range map[string]func() []Copy{
+		"the next report": func() []Copy { return w.Spread(t.Context(), wanted, nil).Removed },
+		"asked for":       func() []Copy { return w.Late("1") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			report := w.Spread(t.Context(), wanted, Plan(Situation{Wanted: wanted, Existing: []Copy{stray}}))
+			if len(report.Removed) != 0 || len(report.Left) != 1 {
+				t.Fatalf("the report is %+v", report)
+			}
+			answer <- struct{}{}
+			w.errands.running.Wait()
+			if gone := ask(); len(gone) != 1 || gone[0].UID != stray.UID {
+				t.Errorf("told of are %v", gone)
+			}
+			if gone := ask(); len(gone) != 0 {
+				t.Errorf("told of again are %v", gone)
+			}
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"gomodules.xyz/jsonpatch/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,9 +15,10 @@ import (
 	"github.com/credence-dev/credence/api/v1alpha1"
 )
 
-// Withdraw deletes a copy. It is the only place where copies are deleted, so what
-// must be sure before one goes is decided here. The copy must be just as it was
-// seen: one that was changed or made again meanwhile is a conflict.
+// Withdraw deletes a copy. It is the only place where copies are deleted. It makes
+// sure that the copy is just as it was seen: one that was changed or made again
+// meanwhile is a conflict. Whether a live pod still refers to it is not asked yet,
+// here or anywhere else; this is where that belongs.
 func (w *Writer) Withdraw(ctx context.Context, c Copy) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
@@ -25,7 +27,6 @@ func (w *Writer) Withdraw(ctx context.Context, c Copy) error {
 		ResourceVersion: &c.ResourceVersion,
 	}))
 	w.count("delete", err)
-	w.settled.Delete(c.UID)
 	if err != nil {
 		return fmt.Errorf("deleting copy %s: %w", c.NamespacedName, err)
 	}
@@ -36,13 +37,13 @@ func (w *Writer) Withdraw(ctx context.Context, c Copy) error {
 // rest.
 func (w *Writer) Release(ctx context.Context, c Copy) error {
 	err := w.patch(ctx, named(c.NamespacedName), append(c.unchanged(),
-		operation{Op: "remove", Path: pointer("metadata", "labels", v1alpha1.LabelCopyOf)},
-		operation{Op: "remove", Path: pointer("metadata", "labels", v1alpha1.LabelManagedBy)},
-		operation{Op: "remove", Path: pointer("metadata", "annotations", v1alpha1.AnnotationCopyOfUID)},
-		operation{Op: "remove", Path: pointer("metadata", "annotations", v1alpha1.AnnotationFingerprint)},
+		jsonpatch.NewOperation("remove", pointer("metadata", "labels", v1alpha1.LabelCopyOf), nil),
+		jsonpatch.NewOperation("remove", pointer("metadata", "labels", v1alpha1.LabelManagedBy), nil),
+		jsonpatch.NewOperation("remove", pointer("metadata", "annotations", v1alpha1.AnnotationCopyOfUID), nil),
+		jsonpatch.NewOperation("remove", pointer("metadata", "annotations", v1alpha1.AnnotationFingerprint), nil),
 		// To remove what is not there is an error, so it is there first.
-		operation{Op: "add", Path: pointer("metadata", "annotations", v1alpha1.AnnotationRotatedAt), Value: "released"},
-		operation{Op: "remove", Path: pointer("metadata", "annotations", v1alpha1.AnnotationRotatedAt)},
+		jsonpatch.NewOperation("add", pointer("metadata", "annotations", v1alpha1.AnnotationRotatedAt), "released"),
+		jsonpatch.NewOperation("remove", pointer("metadata", "annotations", v1alpha1.AnnotationRotatedAt), nil),
 	))
 	err = client.IgnoreNotFound(err)
 	w.count("release", err)
@@ -52,28 +53,21 @@ func (w *Writer) Release(ctx context.Context, c Copy) error {
 	return nil
 }
 
-// operation is one of a JSON patch.
-type operation struct {
-	Op    string `json:"op"`
-	Path  string `json:"path"`
-	Value any    `json:"value,omitempty"`
-}
-
 // unchanged tests that a Secret still is the copy that was seen: the same object,
 // with the marks that make it ours, and written by nobody of us meanwhile.
-func (c Copy) unchanged() []operation {
-	return []operation{
-		{Op: "test", Path: pointer("metadata", "uid"), Value: c.UID},
-		{Op: "test", Path: pointer("metadata", "labels", v1alpha1.LabelCopyOf), Value: c.CredentialName},
-		{Op: "test", Path: pointer("metadata", "labels", v1alpha1.LabelManagedBy), Value: v1alpha1.ManagedByCredence},
-		{Op: "test", Path: pointer("metadata", "annotations", v1alpha1.AnnotationCopyOfUID), Value: c.CredentialUID},
-		{Op: "test", Path: pointer("metadata", "annotations", v1alpha1.AnnotationFingerprint), Value: c.Fingerprint},
+func (c Copy) unchanged() []jsonpatch.Operation {
+	return []jsonpatch.Operation{
+		jsonpatch.NewOperation("test", pointer("metadata", "uid"), c.UID),
+		jsonpatch.NewOperation("test", pointer("metadata", "labels", v1alpha1.LabelCopyOf), c.CredentialName),
+		jsonpatch.NewOperation("test", pointer("metadata", "labels", v1alpha1.LabelManagedBy), v1alpha1.ManagedByCredence),
+		jsonpatch.NewOperation("test", pointer("metadata", "annotations", v1alpha1.AnnotationCopyOfUID), c.CredentialUID),
+		jsonpatch.NewOperation("test", pointer("metadata", "annotations", v1alpha1.AnnotationFingerprint), c.Fingerprint),
 	}
 }
 
 // patch sends a JSON patch and leaves in secret what the API server answers: the
 // metadata, without the values.
-func (w *Writer) patch(ctx context.Context, secret *metav1.PartialObjectMetadata, operations []operation) error {
+func (w *Writer) patch(ctx context.Context, secret *metav1.PartialObjectMetadata, operations []jsonpatch.Operation) error {
 	body, err := json.Marshal(operations)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -99,7 +100,7 @@ func (w *Writer) rewrite(ctx context.Context, wanted Wanted, c Copy) (Outcome, *
 			return Outcome{Exists: true}, nil
 		case wanted.settles(live, c):
 			secret := metadataOf(live)
-			w.settle(secret)
+			w.settled.note(wanted.UID, secret)
 			return Outcome{Exists: true, Current: true}, secret
 		}
 		rotates = !equal(live.Data, wanted.values)
@@ -108,24 +109,23 @@ func (w *Writer) rewrite(ctx context.Context, wanted Wanted, c Copy) (Outcome, *
 	err := w.patch(ctx, secret, w.update(wanted, c, rotates))
 	w.count("update", err)
 	if err == nil {
-		w.settle(secret)
+		w.settled.note(wanted.UID, secret)
 		return Outcome{Exists: true, Current: true}, secret
 	}
 	return w.notRewritten(ctx, wanted, c, err)
 }
 
 // update is the patch that makes a copy what is wanted.
-func (w *Writer) update(wanted Wanted, c Copy, rotates bool) []operation {
+func (w *Writer) update(wanted Wanted, c Copy, rotates bool) []jsonpatch.Operation {
 	operations := append(c.unchanged(),
-		operation{Op: "test", Path: pointer("type"), Value: wanted.Type},
-		operation{Op: "add", Path: pointer("metadata", "annotations", v1alpha1.AnnotationCopyOfUID), Value: wanted.UID},
-		operation{Op: "add", Path: pointer("metadata", "annotations", v1alpha1.AnnotationFingerprint), Value: wanted.Fingerprint},
-		operation{Op: "add", Path: pointer("data"), Value: wanted.values},
+		jsonpatch.NewOperation("test", pointer("type"), wanted.Type),
+		jsonpatch.NewOperation("add", pointer("metadata", "annotations", v1alpha1.AnnotationCopyOfUID), wanted.UID),
+		jsonpatch.NewOperation("add", pointer("metadata", "annotations", v1alpha1.AnnotationFingerprint), wanted.Fingerprint),
+		jsonpatch.NewOperation("add", pointer("data"), wanted.values),
 	)
 	if rotates {
-		operations = append(operations, operation{Op: "add",
-			Path:  pointer("metadata", "annotations", v1alpha1.AnnotationRotatedAt),
-			Value: w.Clock.Now().UTC().Format(time.RFC3339)})
+		operations = append(operations, jsonpatch.NewOperation("add",
+			pointer("metadata", "annotations", v1alpha1.AnnotationRotatedAt), w.Clock.Now().UTC().Format(time.RFC3339)))
 	}
 	return operations
 }
@@ -184,25 +184,10 @@ func metadataOf(secret *corev1.Secret) *metav1.PartialObjectMetadata {
 // another type.
 func (w *Writer) replace(ctx context.Context, wanted Wanted, c Copy) (Outcome, *metav1.PartialObjectMetadata) {
 	if err := w.Withdraw(ctx, c); err != nil {
-		return Outcome{Exists: true, Reason: v1alpha1.IssueCopyBlocked,
-			Message: fmt.Sprintf("Secret %s is immutable or of another type; it is being made again", wanted.Name)}, nil
+		return Outcome{Exists: true, Reason: v1alpha1.IssueCopyBlocked, Message: fmt.Sprintf(
+			"Secret %s is immutable or of another type, and to be made again it has to be removed first: %s", wanted.Name, wanted.refused(err).Message)}, nil
 	}
 	return w.create(ctx, wanted, c.Namespace)
-}
-
-// settle remembers a copy that is in order and has another writer on record: one
-// that wrote the same values as we did. Writing would not change that, so nothing
-// is tried until the copy changes.
-func (w *Writer) settle(secret *metav1.PartialObjectMetadata) {
-	if len(foreignWriters(secret.ManagedFields)) > 0 {
-		w.settled.Store(secret.UID, secret.ResourceVersion)
-	}
-}
-
-// isSettled says whether a copy that looks edited was found to be in order.
-func (w *Writer) isSettled(wanted Wanted, c Copy) bool {
-	version, ok := w.settled.Load(c.UID)
-	return ok && version == c.ResourceVersion && c.CredentialUID == wanted.UID && c.Fingerprint == wanted.Fingerprint
 }
 
 func named(key types.NamespacedName) *metav1.PartialObjectMetadata {

@@ -4,13 +4,13 @@ package copies
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -42,7 +42,8 @@ type Writer struct {
 	// slots bound the requests under way. Namespaces that failed before get at most
 	// a quarter of them, so that slow refusals never stall the others.
 	slots, retries chan struct{}
-	settled        sync.Map // UID of a copy → resourceVersion
+	settled        settled
+	late           late
 	errands        errands
 	writes         *prometheus.CounterVec
 }
@@ -58,6 +59,8 @@ func NewWriter(options Options) *Writer {
 			max:      options.RetryMax,
 			attempts: map[types.UID]map[types.NamespacedName]attempt{},
 		},
+		settled: settled{versions: map[types.UID]map[types.NamespacedName]version{}},
+		late:    late{copies: map[types.UID][]Copy{}},
 		slots:   make(chan struct{}, options.Concurrency),
 		retries: make(chan struct{}, max(1, options.Concurrency/4)),
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -95,5 +98,14 @@ func (w *Writer) count(operation string, err error) {
 	w.writes.WithLabelValues(operation, outcome).Inc()
 }
 
-// Forget drops what is remembered of a credential that is gone.
-func (w *Writer) Forget(credential types.UID) { w.backoff.retain(credential, nil) }
+// Late returns the copies of a credential that went after the report of the plan
+// that they were removed by, once.
+func (w *Writer) Late(credential types.UID) []Copy { return w.late.take(credential) }
+
+// ForgetOthers drops what is remembered of credentials other than those that there
+// are.
+func (w *Writer) ForgetOthers(existing sets.Set[types.UID]) {
+	w.backoff.forgetOthers(existing)
+	w.settled.forgetOthers(existing)
+	w.late.forgetOthers(existing)
+}

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,10 +35,10 @@ type facts struct {
 	cache client.Reader
 }
 
-// asks says whether a credential has values that changed and workloads that are to
-// be restarted for that.
+// asks says whether a credential has values, and workloads that are to be restarted
+// when those change. One that is withdrawn has none, though its fingerprint stays.
 func asks(c *v1alpha1.Credential) bool {
-	return c.Spec.Rotation != nil && c.Spec.Rotation.Restart && c.DeletionTimestamp.IsZero() && c.Status.Fingerprint != ""
+	return c.Spec.Rotation != nil && c.Spec.Rotation.Restart && c.DeletionTimestamp.IsZero() && len(c.Status.Keys) > 0
 }
 
 // asking returns the credentials that ask.
@@ -68,7 +68,8 @@ func (f *facts) change(ctx context.Context, of *v1alpha1.Credential, namespace s
 		c.at = of.Status.RotatedAt.Time
 	}
 	if of.Spec.Scope.Level == v1alpha1.ScopeProject {
-		c.ready = true // pods read the source itself
+		// Pods read the source itself, so that it has to be there, and be valid.
+		c.ready = meta.IsStatusConditionTrue(of.Status.Conditions, v1alpha1.ConditionReady)
 		return c, !c.at.IsZero(), nil
 	}
 	secret := copies.Secret()
@@ -92,13 +93,6 @@ func (f *facts) readers(of *v1alpha1.Credential, namespace string) []usage.Reade
 	return f.index.Readers(usage.Query{Name: of.Name, Secret: credential.KubernetesName(of), Namespaces: []string{namespace}})
 }
 
-// isOutdated says whether a pod has values from before a change. One that started
-// in the same second counts too: times are told in seconds, and a kubelet may have
-// had the old values for a moment longer.
-func isOutdated(reader usage.Reader, changed time.Time) bool {
-	return !reader.StartedAt.IsZero() && !reader.StartedAt.After(changed)
-}
-
 // changes returns the changes of all credentials that a workload's live pods read,
 // and whether any of them makes a pod outdated.
 func (f *facts) changes(ctx context.Context, w usage.Workload) (changes []change, outdated bool, err error) {
@@ -118,7 +112,7 @@ func (f *facts) changes(ctx context.Context, w usage.Workload) (changes []change
 		for _, reader := range f.readers(one, w.Namespace) {
 			if reader.Workload.UID == w.UID {
 				reads = true
-				c.outdated = c.outdated || isOutdated(reader, c.at)
+				c.outdated = c.outdated || reader.IsOutdated(c.at)
 			}
 		}
 		if reads {

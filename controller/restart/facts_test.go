@@ -56,7 +56,8 @@ func rotated(name string, minute int, but ...func(*v1alpha1.Credential)) *v1alph
 	c := &v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: "credence-credentials", Name: name, UID: types.UID("uid-" + name)}}
 	c.Spec = v1alpha1.CredentialSpec{Type: v1alpha1.Generic, Scope: v1alpha1.Scope{Level: v1alpha1.ScopeCluster},
 		SecretRef: v1alpha1.SecretReference{Name: name}, Rotation: &v1alpha1.Rotation{Restart: true}}
-	c.Status = v1alpha1.CredentialStatus{Fingerprint: "k:2", RotatedAt: &metav1.Time{Time: at(minute)}}
+	c.Status = v1alpha1.CredentialStatus{Fingerprint: "k:2", RotatedAt: &metav1.Time{Time: at(minute)}, Keys: []v1alpha1.SecretKey{{Key: "api-key"}},
+		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonPropagated}}}
 	for _, but := range but {
 		but(c)
 	}
@@ -64,6 +65,13 @@ func rotated(name string, minute int, but ...func(*v1alpha1.Credential)) *v1alph
 }
 
 func never(c *v1alpha1.Credential) { c.Status.RotatedAt = nil }
+
+func withdrawn(c *v1alpha1.Credential) { c.Status.Keys = nil }
+
+// sourceless has a credential's source missing for a moment.
+func sourceless(c *v1alpha1.Credential) {
+	c.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonSourceMissing}}
+}
 
 func inProject(c *v1alpha1.Credential) {
 	c.Namespace, c.Spec.Scope = "team-a", v1alpha1.Scope{Level: v1alpha1.ScopeProject}
@@ -115,7 +123,10 @@ func TestChanges(t *testing.T) {
 		"values that never changed":   {objects: []client.Object{rotated("key", 0, never), copied("k:2")}, pods: []usage.Reader{pod(0)}},
 		"no restarts wanted":          {objects: []client.Object{rotated("key", 10, func(c *v1alpha1.Credential) { c.Spec.Rotation.Restart = false }), copied("k:2")}, pods: []usage.Reader{pod(0)}},
 		"nothing said about rotation": {objects: []client.Object{rotated("key", 10, func(c *v1alpha1.Credential) { c.Spec.Rotation = nil }), copied("k:2")}, pods: []usage.Reader{pod(0)}},
-		"withdrawn":                   {objects: []client.Object{rotated("key", 10, func(c *v1alpha1.Credential) { c.Status.Fingerprint = "" }), copied("k:2")}, pods: []usage.Reader{pod(0)}},
+		"withdrawn":                   {objects: []client.Object{rotated("key", 10, withdrawn), copied("k:2")}, pods: []usage.Reader{pod(0)}},
+		"withdrawn in a project":      {objects: []client.Object{rotated("key", 10, inProject, withdrawn)}, secret: "key", pods: []usage.Reader{pod(0)}},
+		"the source is missing":       {objects: []client.Object{rotated("key", 10, sourceless), copied("k:2")}, pods: []usage.Reader{pod(0)}, want: []string{"key 10 ready outdated"}},
+		"a project's is missing":      {objects: []client.Object{rotated("key", 10, inProject, sourceless)}, secret: "key", pods: []usage.Reader{pod(0)}, want: []string{"key 10 outdated"}},
 		"another department's": {objects: []client.Object{rotated("key", 10, func(c *v1alpha1.Credential) {
 			c.Spec.Scope = v1alpha1.Scope{Level: v1alpha1.ScopeDepartment, Department: "sales"}
 		}), copied("k:2")}, pods: []usage.Reader{pod(0)}},

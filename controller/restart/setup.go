@@ -90,6 +90,7 @@ func Setup(mgr manager.Manager, options Options) error {
 			feed:      options.Feed,
 			informers: mgr.GetCache(),
 			settle:    cmp.Or(options.Settle, 5*time.Second),
+			elected:   mgr.Elected(),
 		}).
 		WithOptions(options.Controller).
 		Complete(reconciler)

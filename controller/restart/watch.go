@@ -9,11 +9,14 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
@@ -37,20 +40,28 @@ type watch struct {
 	feed      *feed.Feed
 	informers cache.Informers
 	settle    time.Duration
+	// elected is closed when the process leads. Before that nobody takes anything
+	// out of the queue, and all workloads are looked at then.
+	elected <-chan struct{}
 
-	mu     sync.Mutex
-	places map[place]struct{}
-	all    bool
+	mu    sync.Mutex
+	noted notes
+}
+
+// notes are what may have changed since they were last looked through.
+type notes struct {
+	places      map[place]struct{}
+	credentials map[types.NamespacedName]struct{}
+	all         bool
 }
 
 // Start implements source.TypedSource.
 func (w *watch) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[usage.Workload]) error {
-	w.places = map[place]struct{}{}
-	w.all = true // what was there before does not come as a change
+	w.noteAll() // what was there before does not come as a change
 	w.feed.Notify(w.onFeed)
 	w.index.Notify(func(change usage.Change) {
 		for _, secret := range change.Secrets {
-			w.note(place{change.Namespace, secret})
+			w.notePlace(place{change.Namespace, secret})
 		}
 	})
 	informer, err := w.informers.GetInformer(ctx, copies.Secret(), cache.BlockUntilSynced(false))
@@ -86,51 +97,91 @@ func (w *watch) synced() bool { return w.feed.Synced() && w.index.Synced() }
 
 func (w *watch) onCopy(object any) {
 	if secret, ok := object.(*metav1.PartialObjectMetadata); ok {
-		w.note(place{secret.Namespace, secret.Name})
+		w.notePlace(place{secret.Namespace, secret.Name})
 	}
 }
 
-// onFeed notes where a credential is read that may have changed. A namespace that
-// comes into its scope has no pods that read it yet.
+// onFeed notes a credential if there may be something to restart for. A namespace
+// that comes into its scope has no pods that read it yet.
 func (w *watch) onFeed(change feed.Change) {
 	c, ok := change.After.(*v1alpha1.Credential)
 	if !ok || !asks(c) {
 		return
 	}
-	name := credential.KubernetesName(c)
-	for _, project := range w.catalog.Reach(c.Spec.Scope, c.Namespace) {
-		w.note(place{project.Namespace, name})
+	if before, known := change.Before.(*v1alpha1.Credential); known && asks(before) && !differ(before, c) {
+		return
+	}
+	w.noteCredential(client.ObjectKeyFromObject(c))
+}
+
+// differ says whether two statuses of a credential that asks tell of different
+// changes of its values. Most of what is written there does not.
+func differ(before, after *v1alpha1.Credential) bool {
+	isReady := func(c *v1alpha1.Credential) bool {
+		return meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionReady)
+	}
+	return before.UID != after.UID || before.Status.Fingerprint != after.Status.Fingerprint ||
+		!before.Status.RotatedAt.Equal(after.Status.RotatedAt) || isReady(before) != isReady(after)
+}
+
+// leads says whether the process leads. A standby notes nothing: it would keep what
+// it never looks through.
+func (w *watch) leads() bool {
+	select {
+	case <-w.elected:
+		return true
+	default:
+		return false
 	}
 }
 
-func (w *watch) note(p place) {
+func (w *watch) notePlace(p place) {
+	if !w.leads() {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.places[p] = struct{}{}
+	if w.noted.places == nil {
+		w.noted.places = map[place]struct{}{}
+	}
+	w.noted.places[p] = struct{}{}
+}
+
+func (w *watch) noteCredential(key types.NamespacedName) {
+	if !w.leads() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.noted.credentials == nil {
+		w.noted.credentials = map[types.NamespacedName]struct{}{}
+	}
+	w.noted.credentials[key] = struct{}{}
 }
 
 func (w *watch) noteAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.all = true
+	w.noted.all = true
 }
 
 // take returns what was noted.
-func (w *watch) take() (places map[place]struct{}, all bool) {
+func (w *watch) take() notes {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	places, all = w.places, w.all
-	w.places, w.all = map[place]struct{}{}, false
-	return places, all
+	noted := w.noted
+	w.noted = notes{}
+	return noted
 }
 
-// drain brings the workloads with outdated pods.
+// drain brings the workloads with outdated pods, once somebody is there to restart
+// them.
 func (w *watch) drain(ctx context.Context, queue workqueue.TypedInterface[usage.Workload]) {
-	if !w.synced() {
+	if !w.leads() || !w.synced() {
 		return
 	}
-	places, all := w.take()
-	if len(places) == 0 && !all {
+	noted := w.take()
+	if len(noted.places) == 0 && len(noted.credentials) == 0 && !noted.all {
 		return
 	}
 	asking, err := w.asking(ctx)
@@ -139,28 +190,43 @@ func (w *watch) drain(ctx context.Context, queue workqueue.TypedInterface[usage.
 		w.noteAll()
 		return
 	}
+	w.bringNoted(ctx, queue, noted, asking)
+}
+
+// bringNoted looks through what was noted, for the credentials that ask.
+func (w *watch) bringNoted(ctx context.Context, queue workqueue.TypedInterface[usage.Workload], noted notes, asking []*v1alpha1.Credential) {
+	bySecret := make(map[string][]*v1alpha1.Credential, len(asking))
 	for _, c := range asking {
-		secret := credential.KubernetesName(c)
-		for _, project := range w.catalog.Reach(c.Spec.Scope, c.Namespace) {
-			if _, noted := places[place{project.Namespace, secret}]; noted || all {
+		if _, changed := noted.credentials[client.ObjectKeyFromObject(c)]; changed || noted.all {
+			for _, project := range w.catalog.Reach(c.Spec.Scope, c.Namespace) {
 				w.bring(ctx, queue, c, project.Namespace)
 			}
+			continue
+		}
+		secret := credential.KubernetesName(c)
+		bySecret[secret] = append(bySecret[secret], c)
+	}
+	for p := range noted.places {
+		for _, c := range bySecret[p.secret] {
+			w.bring(ctx, queue, c, p.namespace)
 		}
 	}
 }
 
+// bring brings the workloads of a namespace with outdated pods, if the credential's
+// name means it there.
 func (w *watch) bring(ctx context.Context, queue workqueue.TypedInterface[usage.Workload], c *v1alpha1.Credential, namespace string) {
 	change, changed, err := w.change(ctx, c, namespace)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "Could not find out whom a change concerns")
-		w.note(place{namespace, credential.KubernetesName(c)})
+		w.notePlace(place{namespace, credential.KubernetesName(c)})
 		return
 	}
 	if !changed {
 		return
 	}
 	for _, reader := range w.readers(c, namespace) {
-		if reader.Workload.UID != "" && isOutdated(reader, change.at) {
+		if reader.Workload.UID != "" && reader.IsOutdated(change.at) {
 			queue.Add(reader.Workload)
 		}
 	}

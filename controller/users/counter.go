@@ -23,6 +23,7 @@ type Index interface {
 	Synced() bool
 	Users(usage.Query) usage.Users
 	Readers(usage.Query) []usage.Reader
+	Injected(usage.Query) []usage.User
 	Notify(func(usage.Change))
 }
 
@@ -53,8 +54,12 @@ func (c *Counter) Count(ctx context.Context, of *v1alpha1.Credential, rotatedAt 
 	if !c.Index.Synced() {
 		return nil, nil
 	}
-	query := c.Query(of)
-	tally := newTally(c.Index.Users(query))
+	query, taken := c.split(of)
+	found := c.Index.Users(query)
+	if len(taken.Namespaces) > 0 {
+		found = join(found, c.Index.Users(taken))
+	}
+	tally := newTally(found)
 	outdated, err := c.outdated(ctx, query, rotatedAt)
 	if err != nil {
 		return nil, err
@@ -64,9 +69,7 @@ func (c *Counter) Count(ctx context.Context, of *v1alpha1.Credential, rotatedAt 
 }
 
 // outdated counts the pods with a container that reads the credential through
-// environment variables and started before the values last changed. One that
-// started in the same second counts too: times are told in seconds, and a kubelet
-// may have had the old values for a moment longer.
+// environment variables and started before the values last changed.
 func (c *Counter) outdated(ctx context.Context, query usage.Query, rotatedAt *metav1.Time) (count int32, err error) {
 	var rotated time.Time
 	if rotatedAt != nil {
@@ -74,11 +77,8 @@ func (c *Counter) outdated(ctx context.Context, query usage.Query, rotatedAt *me
 	}
 	written := map[string]time.Time{}
 	for _, reader := range c.Index.Readers(query) {
-		if reader.StartedAt.IsZero() {
-			continue
-		}
 		last := rotated
-		if reader.StartedAt.After(last) { // the copy may have been written later
+		if !reader.IsOutdated(last) { // the copy may have been written later
 			at, known := written[reader.Pod.Namespace]
 			if !known {
 				if at, err = c.writtenAt(ctx, types.NamespacedName{Namespace: reader.Pod.Namespace, Name: query.Secret}); err != nil {
@@ -88,7 +88,7 @@ func (c *Counter) outdated(ctx context.Context, query usage.Query, rotatedAt *me
 			}
 			last = at
 		}
-		if !last.IsZero() && !reader.StartedAt.After(last) {
+		if reader.IsOutdated(last) {
 			count++
 		}
 	}

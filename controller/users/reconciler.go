@@ -17,9 +17,13 @@ import (
 	"github.com/credence-dev/credence/api/v1alpha1"
 )
 
-// behind is when to try again after a conflict: the cache is behind then, and not
-// by much.
-const behind = 100 * time.Millisecond
+const (
+	// behind is when to try again after a conflict: the cache is behind then, and not
+	// by much.
+	behind = 100 * time.Millisecond
+	// maxBackoff bounds how long a status that was refused is not written again.
+	maxBackoff = 2 * time.Minute
+)
 
 // Reconciler writes into the status of Credentials who uses them. Whatever
 // happens, it counts a Credential's users no more often than every Interval, and
@@ -36,12 +40,25 @@ type Reconciler struct {
 }
 
 // times are when something was last done about a Credential.
-type times struct{ counted, told time.Time }
+type times struct {
+	counted, told time.Time
+	// refused is how many writes in a row failed, until how long that holds back
+	// others. The queue's back-off does not do: it ends with the first event that is
+	// told to wait.
+	refused int
+	until   time.Time
+}
+
+// fail notes a write that failed, each for twice as long as the one before.
+func (t *times) fail(interval time.Duration) {
+	t.refused++
+	t.until = t.counted.Add(min(interval<<min(t.refused, 20), maxBackoff))
+}
 
 // Reconcile counts the users of one Credential.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	last := r.last(request.NamespacedName)
-	if wait := r.Interval - r.Clock.Since(last.counted); wait > 0 {
+	if wait := max(r.Interval-r.Clock.Since(last.counted), last.until.Sub(r.Clock.Now())); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	var c v1alpha1.Credential
@@ -78,9 +95,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		last.counted = time.Time{}
 		return ctrl.Result{RequeueAfter: behind}, nil
 	case err != nil:
+		last.fail(r.Interval)
 		return ctrl.Result{}, fmt.Errorf("writing who uses the credential: %w", err)
 	}
-	last.told = last.counted
+	last.told, last.refused, last.until = last.counted, 0, time.Time{}
 	return ctrl.Result{}, nil
 }
 

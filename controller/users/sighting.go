@@ -4,25 +4,17 @@ package users
 
 import (
 	"context"
-	"time"
 
-	"k8s.io/apimachinery/pkg/util/resourceversion"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/sighting"
 )
 
-// sightingTimeout bounds the wait for the cache to show what was written.
-const sightingTimeout = 2 * time.Second
-
 // AwaitSighting waits until the cache shows a Credential whose status was written,
-// for otherwise the next pass would begin with the old one, and its write be
-// refused. That would do no harm, so it does not wait for long.
+// for otherwise the next pass's write would be refused.
 func AwaitSighting(ctx context.Context, cache client.Reader, written *v1alpha1.Credential) {
-	_ = wait.PollUntilContextTimeout(ctx, 5*time.Millisecond, sightingTimeout, true, func(ctx context.Context) (bool, error) {
-		return shows(ctx, cache, written), nil
-	})
+	sighting.Await(ctx, func(ctx context.Context) bool { return shows(ctx, cache, written) })
 }
 
 // shows says whether the cache has what was written, or knows better: that it is
@@ -32,6 +24,5 @@ func shows(ctx context.Context, cache client.Reader, written *v1alpha1.Credentia
 	if err := cache.Get(ctx, client.ObjectKeyFromObject(written), &seen, client.UnsafeDisableDeepCopy); err != nil {
 		return true
 	}
-	order, err := resourceversion.CompareResourceVersion(seen.ResourceVersion, written.ResourceVersion)
-	return err != nil || order >= 0 || seen.UID != written.UID
+	return sighting.Reached(seen.ResourceVersion, written.ResourceVersion) || seen.UID != written.UID
 }

@@ -44,6 +44,7 @@ func (k *known) Users(q usage.Query) usage.Users {
 }
 
 func (k *known) Readers(usage.Query) []usage.Reader { return k.readers }
+func (k *known) Injected(usage.Query) []usage.User  { return nil }
 
 func user(kind, namespace, name string) usage.User {
 	return usage.User{Kind: kind, NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}}
@@ -57,6 +58,7 @@ type stage struct {
 	index  *known
 	clock  *clocktesting.FakePassiveClock
 	writes int
+	refuse error
 }
 
 var key = types.NamespacedName{Namespace: "system", Name: "key"}
@@ -81,6 +83,9 @@ func newStage(t *testing.T, objects ...client.Object) *stage {
 		WithIndex(c, IndexSecret, func(o client.Object) []string { return []string{SecretOf(o.(*v1alpha1.Credential))} }).
 		WithInterceptorFuncs(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, c client.Client, _ string, o client.Object, options ...client.SubResourceUpdateOption) error {
 			s.writes++
+			if s.refuse != nil {
+				return s.refuse
+			}
 			return c.Status().Update(ctx, o, options...)
 		}}).Build()
 	into := catalog.New(layout)

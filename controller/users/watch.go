@@ -21,8 +21,8 @@ type Watches struct {
 	Feed *feed.Feed
 	// Copies is the cache that has them.
 	Copies cache.Cache
-	// Affected are those that a change of a Credential or a namespace concerns,
-	// CopyOf those of a copy, All all of them.
+	// Affected are those that a change of a Credential concerns, CopyOf those of a
+	// copy, All all of them.
 	Affected func(context.Context, feed.Change) []ctrl.Request
 	CopyOf   func(context.Context, *metav1.PartialObjectMetadata) []ctrl.Request
 	All      func(context.Context) []ctrl.Request

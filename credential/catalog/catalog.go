@@ -13,7 +13,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
 )
 
@@ -28,6 +27,8 @@ type Catalog struct {
 	homes  map[string][]string // department id → namespaces, sorted
 	shelf  map[string]*shelf   // by namespace
 	change chan struct{}       // closed at the next change
+
+	reach reaches
 }
 
 // shelf holds the credentials of one namespace.
@@ -61,6 +62,7 @@ func (c *Catalog) SetNamespace(name string, labels map[string]string) {
 	}
 	c.dropHome(old)
 	c.places[name] = place
+	c.reach.forget()
 	if place.Home != "" {
 		homes := append(slices.Clone(c.homes[place.Home]), name)
 		slices.Sort(homes)
@@ -75,6 +77,7 @@ func (c *Catalog) RemoveNamespace(name string) {
 	defer c.mu.Unlock()
 	c.dropHome(c.places[name])
 	delete(c.places, name)
+	c.reach.forget()
 	c.changed()
 }
 
@@ -265,25 +268,4 @@ func (c *Catalog) eachShelf(project credential.Place, do func(*shelf, credential
 		visit(home)
 	}
 	visit(c.layout.SystemNamespace)
-}
-
-// Reach returns the projects that a scope covers from the namespace an object
-// lives in, sorted by namespace.
-func (c *Catalog) Reach(scope v1alpha1.Scope, namespace string) []credential.Place {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	home := c.home(namespace)
-	var reach []credential.Place
-	for _, place := range c.places {
-		if credential.Covers(scope, home, place) {
-			reach = append(reach, place)
-		}
-	}
-	slices.SortFunc(reach, func(a, b credential.Place) int {
-		if a.Namespace < b.Namespace {
-			return -1
-		}
-		return 1
-	})
-	return reach
 }

@@ -240,35 +240,6 @@ func pullCandidates(c *catalog.Catalog, p credential.Place) []string {
 	return keys
 }
 
-func TestReach(t *testing.T) {
-	c := company()
-	for name, test := range map[string]struct {
-		scope     v1alpha1.Scope
-		namespace string
-		want      string
-	}{
-		"cluster":                      {cluster, system, "team-a team-b team-c team-d"},
-		"cluster in a home":            {cluster, "research-home", ""},
-		"department in system":         {department("research"), system, "team-a team-b"},
-		"department in its home":       {department("research"), "research-home", "team-a team-b"},
-		"department in another's home": {department("sales"), "research-home", ""},
-		"department that has nothing":  {department("legal"), system, ""},
-		"project":                      {project, "team-a", "team-a"},
-		"project in no project":        {project, "other", ""},
-		"project in the unknown":       {project, "unknown", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var names []string
-			for _, p := range c.Reach(test.scope, test.namespace) {
-				names = append(names, p.Namespace)
-			}
-			if got := strings.Join(names, " "); got != test.want {
-				t.Errorf("reaches %q, want %q", got, test.want)
-			}
-		})
-	}
-}
-
 // TestBeforeNamespacesAreSeen: the system namespace is what it is by name, and a
 // project is what its caller read of the API server.
 func TestBeforeNamespacesAreSeen(t *testing.T) {

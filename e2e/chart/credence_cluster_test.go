@@ -158,7 +158,7 @@ func rightsHold(t *testing.T, plane *controlplane.ControlPlane, admin client.Cli
 		attempt func(context.Context) error
 		allowed bool
 	}{
-		"the webhook gets its CA":                             {webhook.get(installNamespace, "credence-webhook-ca"), true},
+		"the webhook gets its CA":                             {webhook.get(installNamespace, "credence-webhook-ca"), false},
 		"the webhook lists its CA":                            {webhook.list(byName), true},
 		"the webhook watches its CA":                          {webhook.watch(byName), true},
 		"the webhook lists Secrets beside its CA":             {webhook.list(all), false},
@@ -172,6 +172,8 @@ func rightsHold(t *testing.T, plane *controlplane.ControlPlane, admin client.Cli
 		"the controller replaces a Secret elsewhere":          {controller.replace("team-a", "credence-webhook-ca"), false},
 		"the controller publishes a bundle":                   {controller.publish("credence"), true},
 		"the controller publishes a bundle where it must not": {controller.publish("another"), false},
+		"the controller lists its webhook configurations":     {controller.listConfigurations("credence"), true},
+		"the controller lists those of others":                {controller.listConfigurations("another"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := test.attempt(t.Context()); apierrors.IsForbidden(err) == test.allowed || test.allowed && err != nil {
@@ -240,6 +242,14 @@ func (a account) publish(name string) func(context.Context) error {
 		patch := []byte(`[{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": ""}]`)
 		_, err := a.AdmissionregistrationV1().MutatingWebhookConfigurations().
 			Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{})
+		return err
+	}
+}
+
+func (a account) listConfigurations(name string) func(context.Context) error {
+	only := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()}
+	return func(ctx context.Context) error {
+		_, err := a.AdmissionregistrationV1().ValidatingWebhookConfigurations().List(ctx, only)
 		return err
 	}
 }

@@ -43,11 +43,17 @@ var referable = []Kind{Credential, Secret, ServiceAccount}
 // how, the readers, the length of the name and the name.
 type References string
 
+func code(kind Kind) int { return slices.Index(referable, kind) }
+
+// Compare orders two names of a namespace as References are sorted.
+func Compare(a, b ID) int {
+	return cmp.Or(cmp.Compare(code(a.Kind), code(b.Kind)), cmp.Compare(a.Name, b.Name))
+}
+
 // encode makes References of a list, which it sorts.
 func encode(list []Reference) References {
-	code := func(r Reference) int { return slices.Index(referable, r.Kind) }
 	slices.SortFunc(list, func(a, b Reference) int {
-		return cmp.Or(cmp.Compare(code(a), code(b)), cmp.Compare(a.Name, b.Name))
+		return Compare(ID{Kind: a.Kind, Name: a.Name}, ID{Kind: b.Kind, Name: b.Name})
 	})
 	encoded := make([]byte, 0, 256)
 	for i := 0; i < len(list); {
@@ -56,7 +62,7 @@ func encode(list []Reference) References {
 			one.How |= list[i].How
 			one.Readers |= list[i].Readers
 		}
-		encoded = append(encoded, byte(code(one)), byte(one.How))
+		encoded = append(encoded, byte(code(one.Kind)), byte(one.How))
 		encoded = binary.AppendUvarint(encoded, one.Readers)
 		encoded = binary.AppendUvarint(encoded, uint64(len(one.Name)))
 		encoded = append(encoded, one.Name...)

@@ -4,6 +4,7 @@ package object
 
 import (
 	"encoding/binary"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -41,18 +42,16 @@ func startedIn(status *corev1.PodStatus, readers []string) StartTimes {
 	}
 	var times [MaxReaders]uint32
 	runs := false
+	places := newPlaces(readers)
 	for _, list := range [][]corev1.ContainerStatus{status.InitContainerStatuses, status.ContainerStatuses, status.EphemeralContainerStatuses} {
 		for i := range list {
 			running := list[i].State.Running
 			if running == nil || running.StartedAt.IsZero() {
 				continue
 			}
-			for at, name := range readers {
-				if name == list[i].Name {
-					at = min(at, MaxReaders-1)
-					times[at] = older(times[at], uint32(running.StartedAt.Unix()))
-					runs = true
-				}
+			if at := places.of(list[i].Name); at >= 0 {
+				times[at] = older(times[at], uint32(running.StartedAt.Unix()))
+				runs = true
 			}
 		}
 	}
@@ -64,4 +63,31 @@ func startedIn(status *corev1.PodStatus, readers []string) StartTimes {
 		encoded = binary.BigEndian.AppendUint32(encoded, started)
 	}
 	return StartTimes(encoded)
+}
+
+// places are those of containers in StartTimes.
+type places struct {
+	own    []string
+	shared map[string]struct{}
+}
+
+// newPlaces makes them for reading containers. There may be thousands, with as many
+// states, so those beyond the first are not gone through for each.
+func newPlaces(readers []string) places {
+	p := places{own: readers[:min(len(readers), MaxReaders-1)]}
+	if rest := readers[len(p.own):]; len(rest) > 0 {
+		p.shared = make(map[string]struct{}, len(rest))
+		for _, name := range rest {
+			p.shared[name] = struct{}{}
+		}
+	}
+	return p
+}
+
+// of returns the place of a container, -1 if it reads nothing.
+func (p places) of(name string) int {
+	if _, shared := p.shared[name]; shared {
+		return MaxReaders - 1
+	}
+	return slices.Index(p.own, name)
 }

@@ -23,13 +23,16 @@ const (
 // that has a rival already can be changed in every other way.
 type Change struct {
 	Name, DisplayName bool
+	// Widened says that the scope is another than before, which can only be a wider
+	// one.
+	Widened bool
 }
 
 // Changed says which names are new. At a creation old is nil. A scope that was
 // widened makes both names new where they were not.
 func Changed(old *catalog.Claim, claim catalog.Claim) Change {
 	if old == nil || old.Scope != claim.Scope {
-		return Change{Name: true, DisplayName: true}
+		return Change{Name: true, DisplayName: true, Widened: old != nil}
 	}
 	return Change{DisplayName: old.DisplayName != claim.DisplayName}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package webhook
+package admission
 
 import (
 	"bytes"
@@ -23,23 +23,47 @@ import (
 // Few pods take more, and many large buffers would stay.
 const keptBuffer = 64 << 10
 
-// inquiry is a request that was read and can be decided.
-type inquiry interface {
-	// header is what every request has.
-	header() *request
-	// subject names what is asked about as logs do: by a key, and which it is.
-	subject() (key, name string)
-	decide(ctx context.Context) (response, outcome)
+// Inquiry is a request that was read and can be decided.
+type Inquiry interface {
+	// Header is what every request has.
+	Header() *Request
+	// Subject names what is asked about as logs do: by a key, and which it is.
+	Subject() (key, name string)
+	Decide(ctx context.Context) (Response, Outcome)
 }
 
-// handler serves one entry: it reads a review, asks, and answers. It is an
-// http.Handler of its own, because decoding the review into typed objects is most
-// of what controller-runtime's costs.
+// Read reads the body of a review. The error is that it is none; it is the answer,
+// and must not say what is in the body.
+type Read func(review []byte) (Inquiry, error)
+
+// Entries are those of one process. What the reviews of all of them hold together is
+// bounded.
+type Entries struct {
+	decisions *prometheus.CounterVec
+	rooms     *rooms
+	log       logr.Logger
+}
+
+// NewEntries returns Entries that log one line for each decision, and registers
+// their metrics.
+func NewEntries(registry prometheus.Registerer, log logr.Logger) (*Entries, error) {
+	decisions := newDecisions()
+	if err := registry.Register(decisions); err != nil {
+		return nil, err
+	}
+	return &Entries{decisions: decisions, rooms: newRooms(), log: log}, nil
+}
+
+// Handler serves one of the entries.
+func (e *Entries) Handler(entry string, read Read) http.Handler {
+	return &handler{entry: entry, read: read, decisions: countersOf(e.decisions, entry), rooms: e.rooms, log: e.log}
+}
+
+// handler serves one entry: it reads a review, asks, and answers.
 type handler struct {
-	entry string
-	// read reads a review. The error is that it is none.
-	read      func(review []byte) (inquiry, error)
-	decisions map[outcome]prometheus.Counter
+	entry     string
+	read      Read
+	decisions map[Outcome]prometheus.Counter
 	rooms     *rooms // of all entries together
 	log       logr.Logger
 }
@@ -71,7 +95,7 @@ func doneReading(body *bytes.Buffer) {
 
 // problem is why there is no review to answer.
 type problem struct {
-	outcome outcome
+	outcome Outcome
 	status  *metav1.Status
 }
 
@@ -79,7 +103,7 @@ type problem struct {
 // the API server takes for a webhook that failed: the failure policy decides then.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if status := checkHeader(r); status != nil {
-		h.fail(w, &problem{outcomeError, status})
+		h.fail(w, &problem{OutcomeError, status})
 		return
 	}
 	claim := &claim{rooms: h.rooms, until: time.Now().Add(roomTime)}
@@ -97,11 +121,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func checkHeader(r *http.Request) *metav1.Status {
 	if r.Method != http.MethodPost {
-		return failure(http.StatusMethodNotAllowed, metav1.StatusReasonMethodNotAllowed, "only POST is served here")
+		return Failure(http.StatusMethodNotAllowed, metav1.StatusReasonMethodNotAllowed, "only POST is served here")
 	}
 	if media := r.Header.Get("Content-Type"); media != "application/json" {
 		if parsed, _, err := mime.ParseMediaType(media); err != nil || parsed != "application/json" {
-			return failure(http.StatusUnsupportedMediaType, metav1.StatusReasonUnsupportedMediaType, "the content type must be application/json")
+			return Failure(http.StatusUnsupportedMediaType, metav1.StatusReasonUnsupportedMediaType, "the content type must be application/json")
 		}
 	}
 	return nil
@@ -110,11 +134,11 @@ func checkHeader(r *http.Request) *metav1.Status {
 // review reads a review and answers it, in memory. A panic fails this one request:
 // the failure policy decides about it, as if nobody had answered.
 func (h *handler) review(w http.ResponseWriter, r *http.Request, claim *claim) (memory *exchange, failed *problem) {
-	var asked inquiry
+	var asked Inquiry
 	defer func() {
 		if r := recover(); r != nil {
-			h.logPanic(asked, &panicError{r})
-			memory, failed = nil, &problem{outcomePanic, failure(http.StatusInternalServerError, metav1.StatusReasonInternalError,
+			h.logPanic(asked, &PanicError{r})
+			memory, failed = nil, &problem{OutcomePanic, Failure(http.StatusInternalServerError, metav1.StatusReasonInternalError,
 				"credence could not decide because of an error of its own, which is in its log")}
 		}
 	}()
@@ -122,10 +146,10 @@ func (h *handler) review(w http.ResponseWriter, r *http.Request, claim *claim) (
 	if failed != nil {
 		return nil, failed
 	}
-	response, result := asked.decide(r.Context())
+	response, result := asked.Decide(r.Context())
 	memory = exchanges.Get().(*exchange)
-	if err := response.write(memory, asked.header().UID); err != nil {
-		return nil, &problem{outcomeError, failure(http.StatusInternalServerError, metav1.StatusReasonInternalError, "the response could not be written")}
+	if err := response.write(memory, asked.Header().UID); err != nil {
+		return nil, &problem{OutcomeError, Failure(http.StatusInternalServerError, metav1.StatusReasonInternalError, "the response could not be written")}
 	}
 	h.decisions[result].Inc()
 	h.logDecision(asked, &response, result)
@@ -134,7 +158,7 @@ func (h *handler) review(w http.ResponseWriter, r *http.Request, claim *claim) (
 
 // receive reads and decodes a review. When it returns, the memory of the body is
 // free: nothing that was decoded refers to it.
-func (h *handler) receive(w http.ResponseWriter, r *http.Request, claim *claim) (inquiry, *problem) {
+func (h *handler) receive(w http.ResponseWriter, r *http.Request, claim *claim) (Inquiry, *problem) {
 	if !claim.enter(r.Context(), r.ContentLength) {
 		return nil, busy()
 	}
@@ -142,11 +166,11 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request, claim *claim) 
 	body := bodies.Get().(*bytes.Buffer)
 	defer doneReading(body)
 	if status := readBody(w, r, body); status != nil {
-		return nil, &problem{outcomeError, status}
+		return nil, &problem{OutcomeError, status}
 	}
 	objects := objects(body.Bytes())
 	if objects > maxObjects {
-		return nil, &problem{outcomeError, failure(http.StatusRequestEntityTooLarge, metav1.StatusReasonRequestEntityTooLarge,
+		return nil, &problem{OutcomeError, Failure(http.StatusRequestEntityTooLarge, metav1.StatusReasonRequestEntityTooLarge,
 			fmt.Sprintf("the AdmissionReview has more than %d objects in it", maxObjects))}
 	}
 	if !claim.decode(r.Context(), body.Len(), objects) {
@@ -154,14 +178,14 @@ func (h *handler) receive(w http.ResponseWriter, r *http.Request, claim *claim) 
 	}
 	asked, err := h.read(body.Bytes())
 	if err != nil {
-		return nil, &problem{outcomeError, failure(http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())}
+		return nil, &problem{OutcomeError, Failure(http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())}
 	}
-	asked.header().claim = claim
+	asked.Header().claim = claim
 	return asked, nil
 }
 
 func busy() *problem {
-	return &problem{outcomeNotReady, failure(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable,
+	return &problem{OutcomeNotReady, Failure(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable,
 		"credence is busy with other reviews, try again")}
 }
 
@@ -173,10 +197,10 @@ func readBody(w http.ResponseWriter, r *http.Request, into *bytes.Buffer) *metav
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return failure(http.StatusRequestEntityTooLarge, metav1.StatusReasonRequestEntityTooLarge,
+		return Failure(http.StatusRequestEntityTooLarge, metav1.StatusReasonRequestEntityTooLarge,
 			fmt.Sprintf("the AdmissionReview is larger than %d bytes", maxBody))
 	case err != nil:
-		return failure(http.StatusBadRequest, metav1.StatusReasonBadRequest, "the body could not be read")
+		return Failure(http.StatusBadRequest, metav1.StatusReasonBadRequest, "the body could not be read")
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package progress
 
 import (
 	"context"
@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// progressPatience is how long work may wait while nothing is finished, and how
+	// patience is how long work may wait while nothing is finished, and how
 	// long an ordinary request may take. One pass takes a minute at most, and API
 	// servers give up sooner than that.
-	progressPatience = 5 * time.Minute
+	patience = 5 * time.Minute
 	// answerWindow is how recently the API server must have answered for anything to
 	// be held against this process. The Lease is asked for every two seconds.
 	answerWindow = time.Minute
@@ -33,13 +33,13 @@ var (
 		"Requests to the API server that are older than they should ever become, such as watches that stall.", nil, nil)
 )
 
-// Progress knows whether a process gets on with its work. Two things look like
+// Monitor knows whether a process gets on with its work. Two things look like
 // health from outside and are none: a queue that nobody serves any more, and a
 // watch that is open and brings nothing.
 //
 // It holds against a process only what a restart can mend. An API server that does
 // not answer is nothing of that kind, and a standby has no work.
-type Progress struct {
+type Monitor struct {
 	clock clock.PassiveClock
 
 	mu          sync.Mutex
@@ -58,38 +58,38 @@ type advance struct {
 	waiting time.Time
 }
 
-// NewProgress returns a Progress that knows of no controllers yet.
-func NewProgress(clock clock.PassiveClock) *Progress {
-	return &Progress{clock: clock, controllers: map[string]*advance{}, requests: map[*request]struct{}{}}
+// NewMonitor returns a Monitor that knows of no controllers yet.
+func NewMonitor(clock clock.PassiveClock) *Monitor {
+	return &Monitor{clock: clock, controllers: map[string]*advance{}, requests: map[*request]struct{}{}}
 }
 
 // Start implements manager.Runnable, of the leader only.
-func (p *Progress) Start(ctx context.Context) error {
-	p.mu.Lock()
-	p.leads = p.clock.Now()
-	p.mu.Unlock()
+func (m *Monitor) Start(ctx context.Context) error {
+	m.mu.Lock()
+	m.leads = m.clock.Now()
+	m.mu.Unlock()
 	<-ctx.Done()
 	return nil
 }
 
 // Check is the liveness of the process: a healthz.Checker.
-func (p *Progress) Check(*http.Request) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.clock.Now()
-	if now.Sub(p.answered) > answerWindow {
+func (m *Monitor) Check(*http.Request) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.clock.Now()
+	if now.Sub(m.answered) > answerWindow {
 		return nil
 	}
-	for r := range p.requests {
+	for r := range m.requests {
 		if now.After(r.deadline) {
 			return fmt.Errorf("%s was sent at %s and is not answered to the end", r.what, r.sent.UTC().Format(time.RFC3339))
 		}
 	}
-	if p.leads.IsZero() {
+	if m.leads.IsZero() {
 		return nil
 	}
-	for name, one := range p.controllers {
-		if since := latest(one.waiting, one.finish, p.leads); !one.waiting.IsZero() && now.Sub(since) > progressPatience {
+	for name, one := range m.controllers {
+		if since := latest(one.waiting, one.finish, m.leads); !one.waiting.IsZero() && now.Sub(since) > patience {
 			return fmt.Errorf("controller %s has work and has finished nothing since %s", name, since.UTC().Format(time.RFC3339))
 		}
 	}
@@ -106,24 +106,24 @@ func latest(times ...time.Time) (last time.Time) {
 }
 
 // Describe implements prometheus.Collector.
-func (p *Progress) Describe(descriptions chan<- *prometheus.Desc) {
+func (m *Monitor) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- lastSuccessDesc
 	descriptions <- overdueDesc
 }
 
 // Collect implements prometheus.Collector.
-func (p *Progress) Collect(metrics chan<- prometheus.Metric) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for name, one := range p.controllers {
+func (m *Monitor) Collect(metrics chan<- prometheus.Metric) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, one := range m.controllers {
 		if !one.success.IsZero() {
 			seconds := float64(one.success.UnixMilli()) / 1000
 			metrics <- prometheus.MustNewConstMetric(lastSuccessDesc, prometheus.GaugeValue, seconds, name)
 		}
 	}
 	overdue := 0
-	for r := range p.requests {
-		if p.clock.Now().After(r.deadline) {
+	for r := range m.requests {
+		if m.clock.Now().After(r.deadline) {
 			overdue++
 		}
 	}
@@ -131,21 +131,21 @@ func (p *Progress) Collect(metrics chan<- prometheus.Metric) {
 }
 
 // of returns the advance of a controller. The caller holds the lock.
-func (p *Progress) of(controller string) *advance {
-	one := p.controllers[controller]
+func (m *Monitor) of(controller string) *advance {
+	one := m.controllers[controller]
 	if one == nil {
 		one = &advance{}
-		p.controllers[controller] = one
+		m.controllers[controller] = one
 	}
 	return one
 }
 
 // finished notes that a controller has dealt with something.
-func (p *Progress) finished(controller string, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	one := p.of(controller)
-	one.finish = p.clock.Now()
+func (m *Monitor) finished(controller string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	one := m.of(controller)
+	one.finish = m.clock.Now()
 	if err == nil {
 		one.success = one.finish
 	}
@@ -153,26 +153,26 @@ func (p *Progress) finished(controller string, err error) {
 
 // sent notes that a heartbeat was put into a controller's queue, arrived that it
 // came through.
-func (p *Progress) sent(controller string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if one := p.of(controller); one.waiting.IsZero() {
-		one.waiting = p.clock.Now()
+func (m *Monitor) sent(controller string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if one := m.of(controller); one.waiting.IsZero() {
+		one.waiting = m.clock.Now()
 	}
 }
 
-func (p *Progress) arrived(controller string) {
-	p.finished(controller, nil)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.of(controller).waiting = time.Time{}
+func (m *Monitor) arrived(controller string) {
+	m.finished(controller, nil)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.of(controller).waiting = time.Time{}
 }
 
-// observe notes what a reconciler finishes.
-func observe[request comparable](p *Progress, name string, inner reconcile.TypedReconciler[request]) reconcile.TypedReconciler[request] {
+// Observe notes what a reconciler finishes.
+func Observe[request comparable](m *Monitor, name string, inner reconcile.TypedReconciler[request]) reconcile.TypedReconciler[request] {
 	return reconcile.TypedFunc[request](func(ctx context.Context, r request) (ctrl.Result, error) {
 		result, err := inner.Reconcile(ctx, r)
-		p.finished(name, err)
+		m.finished(name, err)
 		return result, err
 	})
 }

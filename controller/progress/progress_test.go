@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package progress
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// process is a Progress with a clock that is moved by hand.
+// process is a Monitor with a clock that is moved by hand.
 type process struct {
 	*testing.T
-	*Progress
+	*Monitor
 	clock *clocktesting.FakePassiveClock
 	start time.Time
 }
@@ -28,7 +28,7 @@ type process struct {
 func newProcess(t *testing.T) *process {
 	start := time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
 	clock := clocktesting.NewFakePassiveClock(start)
-	return &process{t, NewProgress(clock), clock, start}
+	return &process{t, NewMonitor(clock), clock, start}
 }
 
 // at moves the clock to a minute. The API server answers, unless it is told not to.
@@ -191,10 +191,10 @@ func TestRequestsThatFail(t *testing.T) {
 func TestLastSuccess(t *testing.T) {
 	p := newProcess(t)
 	var fails error
-	inner := observe(p.Progress, "credential", reconcile.Func(func(context.Context, ctrl.Request) (ctrl.Result, error) {
+	inner := Observe(p.Monitor, "credential", reconcile.Func(func(context.Context, ctrl.Request) (ctrl.Result, error) {
 		return ctrl.Result{RequeueAfter: time.Second}, fails
 	}))
-	reconciler := beating(p.Progress, "credential", inner)
+	reconciler := EndHeartbeats(p.Monitor, "credential", inner)
 	something := ctrl.Request{}
 	something.Name = "x"
 	metric := func(want string) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package progress
 
 import (
 	"io"
@@ -30,25 +30,25 @@ type request struct {
 // somewhere on the way, be it that bytes do not come or that nobody reads them.
 // Unlike a comparison of caches with the API server, this costs nothing and holds
 // for every informer.
-func (p *Progress) Transport(next http.RoundTripper) http.RoundTripper {
-	return transport{p, next}
+func (m *Monitor) Transport(next http.RoundTripper) http.RoundTripper {
+	return transport{m, next}
 }
 
 type transport struct {
-	progress *Progress
-	next     http.RoundTripper
+	monitor *Monitor
+	next    http.RoundTripper
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	end := t.progress.begin(r)
+	end := t.monitor.begin(r)
 	response, err := t.next.RoundTrip(r)
 	if err != nil {
 		end()
 		return response, err
 	}
 	if response.StatusCode < http.StatusInternalServerError {
-		t.progress.noteAnswer()
+		t.monitor.noteAnswer()
 	}
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		end() // the body is the connection now
@@ -62,9 +62,9 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t transport) WrappedRoundTripper() http.RoundTripper { return t.next }
 
 // begin notes that a request is sent, until end is called.
-func (p *Progress) begin(r *http.Request) (end func()) {
-	now := p.clock.Now()
-	one := &request{what: r.Method + " " + r.URL.Path, sent: now, deadline: now.Add(progressPatience)}
+func (m *Monitor) begin(r *http.Request) (end func()) {
+	now := m.clock.Now()
+	one := &request{what: r.Method + " " + r.URL.Path, sent: now, deadline: now.Add(patience)}
 	query := r.URL.Query()
 	if watches, err := strconv.ParseBool(query.Get("watch")); err == nil && watches {
 		one.what = "watch of " + r.URL.Path
@@ -73,21 +73,21 @@ func (p *Progress) begin(r *http.Request) (end func()) {
 			one.deadline = now.Add(time.Duration(seconds)*time.Second + watchSlack)
 		}
 	}
-	p.mu.Lock()
-	p.requests[one] = struct{}{}
-	p.mu.Unlock()
+	m.mu.Lock()
+	m.requests[one] = struct{}{}
+	m.mu.Unlock()
 	return sync.OnceFunc(func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.requests, one)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.requests, one)
 	})
 }
 
-func (p *Progress) noteAnswer() {
-	now := p.clock.Now()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.answered = now
+func (m *Monitor) noteAnswer() {
+	now := m.clock.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.answered = now
 }
 
 // body notes when an answer was read to its end, or nobody wants the rest.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package adoption
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,100 +17,50 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/credential/catalog"
-	"github.com/credence-dev/credence/feed"
 )
 
-// pendingLifetime is how long a new source waits for its Credential.
-const pendingLifetime = 10 * time.Minute
+const (
+	// pendingLifetime is how long a new source waits for its Credential.
+	pendingLifetime = 10 * time.Minute
+	// recheckInterval is how long the cache is given to tell what a source is now.
+	recheckInterval = time.Minute
+)
 
 const (
 	eventAbandoned = "SourceAbandoned"
 	actionCleanUp  = "CleanUp"
 )
 
-// adopter binds the sources that were made together with a Credential to it: such
-// a source goes with its Credential, by Kubernetes' garbage collector, and one whose
-// Credential never came goes after a while.
-//
-// It sees and writes metadata only. The label says whose a source is, so one that
-// comes back without an owner, from a backup or a repository, is bound again.
-type adopter struct {
-	lookup
-	// sources has the metadata of Secrets labelled source-of.
-	sources  client.Reader
-	catalog  *catalog.Catalog
-	client   client.Writer
-	clock    clock.PassiveClock
-	recorder recorder.EventRecorder
-}
-
-func setupAdopter(mgr manager.Manager, options Options, look lookup, sources cache.Cache) error {
-	a := &adopter{
-		lookup:   look,
-		sources:  sources,
-		catalog:  options.Catalog,
-		client:   mgr.GetClient(),
-		clock:    options.Clock,
-		recorder: mgr.GetEventRecorder(recorderName),
-	}
-	return builder.ControllerManagedBy(mgr).Named("source").
-		WatchesRawSource(source.Kind(sources, copies.Secret(), &handler.TypedEnqueueRequestForObject[*metadata]{})).
-		WatchesRawSource(&feedSource[ctrl.Request]{
-			feed:     options.Feed,
-			affected: a.affected,
-			initial:  func(context.Context) []ctrl.Request { return nil }, // the sources themselves come
-		}).
-		WithOptions(controllerOptions(1, logPlain[ctrl.Request](mgr.GetLogger()))).
-		Complete(observe(options.Progress, "source", a))
-}
-
-// affected returns the sources that a change of a Credential or a namespace
-// concerns.
-func (a *adopter) affected(ctx context.Context, change feed.Change) []ctrl.Request {
-	var requests []ctrl.Request
-	for _, object := range []client.Object{change.Before, change.After} {
-		switch o := object.(type) {
-		case *v1alpha1.Credential:
-			if !onlyStatus(change) {
-				requests = append(requests, ctrl.Request{NamespacedName: types.NamespacedName{Namespace: o.Namespace, Name: o.Spec.SecretRef.Name}})
-			}
-		case *metadata: // of a namespace, which may hold credentials now
-			list := copies.Secrets()
-			if err := a.sources.List(ctx, list, client.InNamespace(o.Name), shared); err != nil {
-				log.FromContext(ctx).Error(err, "Could not find out whom a namespace concerns")
-			}
-			for i := range list.Items {
-				requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
-			}
-		}
-	}
-	return requests
+// reconciler binds one source after the other.
+type reconciler struct {
+	// sources has the metadata of Secrets labelled source-of, cache and live have
+	// Credentials.
+	sources, cache, live client.Reader
+	catalog              *catalog.Catalog
+	client               client.Writer
+	clock                clock.PassiveClock
+	recorder             recorder.EventRecorder
 }
 
 // Reconcile binds one source to its Credential, or cleans it up.
-func (a *adopter) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	secret := copies.Secret()
-	if err := a.sources.Get(ctx, request.NamespacedName, secret); err != nil {
+	if err := r.sources.Get(ctx, request.NamespacedName, secret); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	place, _ := a.catalog.Place(secret.Namespace)
+	place, _ := r.catalog.Place(secret.Namespace)
 	_, isCopy := secret.Labels[v1alpha1.LabelCopyOf]
 	if !place.HoldsCredentials() || isCopy || !secret.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	c, err := a.credentialOf(ctx, secret)
+	c, err := r.credentialOf(ctx, secret)
 	_, pending := secret.Annotations[v1alpha1.AnnotationPending]
 	switch {
 	case err != nil:
@@ -119,19 +70,19 @@ func (a *adopter) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Res
 		// the Credential is gone, that is a change.
 		return ctrl.Result{}, nil
 	case c != nil:
-		return a.adopt(ctx, secret, c)
+		return r.adopt(ctx, secret, c)
 	case pending:
-		return a.abandon(ctx, secret)
+		return r.abandon(ctx, secret)
 	}
 	return ctrl.Result{}, nil
 }
 
 // credentialOf returns the Credential that a source was made for, nil if there is
 // none that also refers to it.
-func (a *adopter) credentialOf(ctx context.Context, secret *metadata) (*v1alpha1.Credential, error) {
+func (r *reconciler) credentialOf(ctx context.Context, secret *metadata) (*v1alpha1.Credential, error) {
 	var c v1alpha1.Credential
 	key := types.NamespacedName{Namespace: secret.Namespace, Name: secret.Labels[v1alpha1.LabelSourceOf]}
-	if err := a.cache.Get(ctx, key, &c); err != nil {
+	if err := r.cache.Get(ctx, key, &c); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
 	if c.Spec.SecretRef.Name != secret.Name {
@@ -145,32 +96,27 @@ func (a *adopter) credentialOf(ctx context.Context, secret *metadata) (*v1alpha1
 // owner's deletion, for which the API server may ask for rights on finalizers
 // (OwnerReferencesPermissionEnforcement) and which would win nothing: the Secret
 // goes after its owner, whose finalizer has removed the copies by then.
-func (a *adopter) adopt(ctx context.Context, secret *metadata, c *v1alpha1.Credential) (ctrl.Result, error) {
+func (r *reconciler) adopt(ctx context.Context, secret *metadata, c *v1alpha1.Credential) (ctrl.Result, error) {
 	owners, missing := ownersOf(secret, c)
 	_, pending := secret.Annotations[v1alpha1.AnnotationPending]
 	if !missing && !pending {
 		return ctrl.Result{}, nil
 	}
-	type operation struct {
-		Op    string `json:"op"`
-		Path  string `json:"path"`
-		Value any    `json:"value,omitempty"`
-	}
-	operations := []operation{
-		{Op: "test", Path: "/metadata/uid", Value: secret.UID},
+	operations := []jsonpatch.Operation{
+		jsonpatch.NewOperation("test", "/metadata/uid", secret.UID),
 		// What is written was computed from this version.
-		{Op: "test", Path: "/metadata/resourceVersion", Value: secret.ResourceVersion},
-		{Op: "add", Path: "/metadata/ownerReferences", Value: owners},
+		jsonpatch.NewOperation("test", "/metadata/resourceVersion", secret.ResourceVersion),
+		jsonpatch.NewOperation("add", "/metadata/ownerReferences", owners),
 	}
 	if pending {
-		operations = append(operations, operation{Op: "remove", Path: "/metadata/annotations/credence.dev~1pending"})
+		operations = append(operations, jsonpatch.NewOperation("remove", "/metadata/annotations/credence.dev~1pending", nil))
 	}
 	body, err := json.Marshal(operations)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	key := client.ObjectKeyFromObject(secret)
-	err = a.client.Patch(ctx, secret, client.RawPatch(types.JSONPatchType, body), client.FieldOwner(v1alpha1.FieldManager))
+	err = r.client.Patch(ctx, secret, client.RawPatch(types.JSONPatchType, body), client.FieldOwner(v1alpha1.FieldManager))
 	switch {
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil
@@ -204,16 +150,16 @@ func ownersOf(secret *metadata, c *v1alpha1.Credential) (owners []metav1.OwnerRe
 }
 
 // abandon removes a source whose Credential did not come.
-func (a *adopter) abandon(ctx context.Context, secret *metadata) (ctrl.Result, error) {
-	if wait := secret.CreationTimestamp.Add(pendingLifetime).Sub(a.clock.Now()); wait > 0 {
+func (r *reconciler) abandon(ctx context.Context, secret *metadata) (ctrl.Result, error) {
+	if wait := secret.CreationTimestamp.Add(pendingLifetime).Sub(r.clock.Now()); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	of := secret.Labels[v1alpha1.LabelSourceOf]
-	if there, err := a.refersNow(ctx, secret.Namespace, of, secret.Name); err != nil || there {
+	if there, err := r.refersNow(ctx, secret.Namespace, of, secret.Name); err != nil || there {
 		return ctrl.Result{RequeueAfter: recheckInterval}, err // the cache is about to tell
 	}
 	key := client.ObjectKeyFromObject(secret)
-	err := a.client.Delete(ctx, secret, client.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion})
+	err := r.client.Delete(ctx, secret, client.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion})
 	switch {
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil
@@ -222,7 +168,7 @@ func (a *adopter) abandon(ctx context.Context, secret *metadata) (ctrl.Result, e
 	case err != nil:
 		return ctrl.Result{}, answered("removing Secret "+key.String(), err)
 	}
-	a.recorder.Eventf(secret, nil, corev1.EventTypeNormal, eventAbandoned, actionCleanUp,
+	r.recorder.Eventf(secret, nil, corev1.EventTypeNormal, eventAbandoned, actionCleanUp,
 		"removed: it was made for credential %s, which did not come within %s", of, pendingLifetime)
 	log.FromContext(ctx).Info("Removed a source whose credential did not come", "secret", key.String(), "credential", of)
 	return ctrl.Result{}, nil
@@ -231,9 +177,9 @@ func (a *adopter) abandon(ctx context.Context, secret *metadata) (ctrl.Result, e
 // refersNow asks the API server whether there is a Credential of a name that
 // refers to a Secret. It asks for a list, because a resource that is missing is
 // not found either, and that says nothing about the Credential.
-func (l lookup) refersNow(ctx context.Context, namespace, name, secret string) (bool, error) {
+func (r *reconciler) refersNow(ctx context.Context, namespace, name, secret string) (bool, error) {
 	var list v1alpha1.CredentialList
-	if err := l.live.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{"metadata.name": name}); err != nil {
+	if err := r.live.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{"metadata.name": name}); err != nil {
 		return false, fmt.Errorf("asking for Credential %s/%s: %w", namespace, name, err)
 	}
 	for i := range list.Items {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package adoption
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -66,11 +67,11 @@ func TestPendingTrustsNoCache(t *testing.T) {
 			live := build.Build()
 			layout := credential.DefaultLayout()
 			layout.SystemNamespace = "system"
-			a := &adopter{
-				lookup: lookup{cache: behind{}, live: live}, sources: live, client: live, catalog: catalog.New(layout),
+			r := &reconciler{
+				sources: live, cache: behind{}, live: live, client: live, catalog: catalog.New(layout),
 				clock: clocktesting.NewFakePassiveClock(now), recorder: recorderFake{events.NewFakeRecorder(10)},
 			}
-			result, err := a.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)})
+			result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)})
 			gone := apierrors.IsNotFound(live.Get(t.Context(), client.ObjectKeyFromObject(secret), copies.Secret()))
 			if gone != test.removed {
 				t.Errorf("removed: %t", gone)
@@ -80,6 +81,13 @@ func TestPendingTrustsNoCache(t *testing.T) {
 			}
 		})
 	}
+}
+
+// behind is a cache that shows nothing yet.
+type behind struct{ client.Reader }
+
+func (behind) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
 }
 
 // recorderFake records events for nobody.
