@@ -165,7 +165,7 @@ func TestTwoOfOneKubernetesName(t *testing.T) {
 		t.Errorf("the status is %+v", status)
 	}
 	w.eventually("it is told", func() error {
-		return w.says(wide, "Warning NamespaceIssues", a, "another Secret has the name genericsecret-key; it is left as it is: rename or remove it")
+		return w.says(wide, "Warning NamespaceIssues: 1 issue, ", "Secret genericsecret-key is the source of Credential "+a+"/own there, and is left as it is")
 	})
 	if got := w.secret(a, mine.Name); got.UID != mine.UID || got.ResourceVersion != mine.ResourceVersion {
 		t.Error("the project's Secret was touched")

@@ -14,10 +14,11 @@ import (
 	"github.com/credence-dev/credence/api/v1alpha1"
 )
 
-// injected makes a bare pod as the webhook leaves it.
-func (w *world) injected(namespace, name, credential string) *corev1.Pod {
+// injected makes a bare pod as the webhook leaves it that asks for the credential
+// key.
+func (w *world) injected(namespace, name string) *corev1.Pod {
 	w.Helper()
-	return w.pod(namespace, name, "genericsecret-"+credential, func(p *corev1.Pod) { p.Annotations = asking(credential) })
+	return w.pod(namespace, name, "genericsecret-key", func(p *corev1.Pod) { p.Annotations = asking("key") })
 }
 
 // ofResearch makes a generic credential for the department research.
@@ -48,7 +49,7 @@ func TestLeavers(t *testing.T) {
 	w.run()
 	c := w.ofResearch(w.layout.SystemNamespace, "key")
 	w.spread(c, 2)
-	pod := w.injected(b, "resb", "key")
+	pod := w.injected(b, "resb")
 	w.deployment(b, "named", "key")           // was never injected
 	w.pod(b, "own", "genericsecret-key", nil) // nor this one
 	w.pod(a, "stays", "genericsecret-key", nil)
@@ -63,7 +64,7 @@ func TestLeavers(t *testing.T) {
 		return w.says(c, "Warning NamespaceIssues: 1 issue, the first in namespace "+b+": LeftScope: 1 workload there")
 	})
 
-	w.injected(b, "another", "key") // as with an index that is behind
+	w.injected(b, "another") // as with an index that is behind
 	before := w.leftBehind(c, b, "2 workloads there still refer to it, such as Pod "+b+"/another")
 	t.Run("a restart", func(t *testing.T) {
 		w.late = &atomic.Bool{}
@@ -86,7 +87,7 @@ func TestLeavers(t *testing.T) {
 	w.spread(c, 1)
 
 	t.Run("known late", func(t *testing.T) {
-		w.injected(b, "late", "key")
+		w.injected(b, "late")
 		w.leftBehind(c, b, "Pod "+b+"/late")
 		w.remove(w.podNamed(b, "late"))
 		w.spread(c, 1)
@@ -114,7 +115,7 @@ func TestLeaversOfOneName(t *testing.T) {
 	other := w.credential(sales, "key", v1alpha1.Generic, salesScope)
 	w.spread(c, 2)
 	w.spread(other, 1)
-	w.injected(a, "web", "key")
+	w.injected(a, "web")
 	w.usedBy(c, "Pod "+a+"/web")
 
 	namespace := w.namespaceNamed(a)
@@ -125,4 +126,21 @@ func TestLeaversOfOneName(t *testing.T) {
 	w.leftBehind(other, a)
 	w.settle(c)
 	w.spread(c, 1)
+}
+
+// TestLeaverBeforeTheIndex: one that leaves while it is not known who uses what is
+// told of when it is.
+func TestLeaverBeforeTheIndex(t *testing.T) {
+	w := newWorld(t)
+	a := w.project("a", "")
+	w.late = &atomic.Bool{}
+	w.run()
+	c := w.generic("key")
+	w.spread(c, 1)
+	w.injected(a, "web")
+	w.relabel(w.namespaceNamed(a), w.layout.ProjectLabel, "")
+	w.noCopies(a)
+	w.spread(c, 0)
+	w.late.Store(true)
+	w.leftBehind(c, a, "1 workload there still refers to it, Pod "+a+"/web")
 }

@@ -124,6 +124,7 @@ func TestCollector(t *testing.T) {
 				<-time.After(delay / 200)
 			}
 			<-time.After(2 * delay)
+			synctest.Wait()
 			if len(flushed) != round+1 || flushed[round] != 200 || last.Sub(began) != delay {
 				t.Errorf("flushed %v, %s after the first", flushed, last.Sub(began))
 			}

@@ -67,6 +67,9 @@ func TestShadowing(t *testing.T) {
 		status.Issues[0].Namespace != a || status.Issues[0].Reason != v1alpha1.IssueShadowed {
 		t.Errorf("the wider one's status is %+v", status)
 	}
+	if want := "credential " + home + "/key has the same name and is used here instead; delete that one, or make one of the two again under another name"; status.Issues[0].Message != want {
+		t.Errorf("the issue says: %s", status.Issues[0].Message)
+	}
 	for namespace, want := range map[string]string{a: "of-research", b: "not-a-secret-1"} {
 		if got := w.secret(namespace, "genericsecret-key"); got == nil || string(got.Data["api-key"]) != want {
 			t.Errorf("%s has the wrong copy", namespace)

@@ -71,7 +71,7 @@ func TestProjectBecomesAHome(t *testing.T) {
 	w.run()
 	c := w.generic("key")
 	w.spread(c, 1)
-	w.injected(a, "web", "key")
+	w.injected(a, "web")
 	w.usedBy(c, "Pod "+a+"/web")
 	w.relabel(w.namespaceNamed(a), v1alpha1.LabelDepartmentHome, "research")
 	w.leftBehind(c, a, "take the label "+v1alpha1.LabelDepartmentHome+" off the namespace")

@@ -42,8 +42,9 @@ func join(all, more usage.Users) usage.Users {
 		})
 	}
 	return usage.Users{
-		Workloads: merge(all.Workloads, more.Workloads),
-		Templates: merge(all.Templates, more.Templates),
-		Automatic: merge(all.Automatic, more.Automatic),
+		Workloads:  merge(all.Workloads, more.Workloads),
+		Templates:  merge(all.Templates, more.Templates),
+		Automatic:  merge(all.Automatic, more.Automatic),
+		Namespaces: slices.Sorted(slices.Values(slices.Concat(all.Namespaces, more.Namespaces))),
 	}
 }
