@@ -227,6 +227,19 @@ func update(c *v1alpha1.Credential, change func(*v1alpha1.Credential)) func(cont
 	}
 }
 
+// mergePatch is update as the controller does it, who may not do the other.
+func mergePatch(c *v1alpha1.Credential, change func(*v1alpha1.Credential)) func(context.Context, client.Client) error {
+	return func(ctx context.Context, user client.Client) error {
+		current := &v1alpha1.Credential{}
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(c), current); err != nil {
+			return err
+		}
+		before := current.DeepCopy()
+		change(current)
+		return user.Patch(ctx, current, client.MergeFrom(before), client.DryRunAll)
+	}
+}
+
 // writeStatus also tries to change what is not in the status, which is ignored.
 func writeStatus(c *v1alpha1.Credential) func(context.Context, client.Client) error {
 	return func(ctx context.Context, user client.Client) error {

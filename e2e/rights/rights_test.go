@@ -89,14 +89,14 @@ func controllerWritesFinalizers(t *testing.T) {
 	controller := as(t, "system:serviceaccount:"+local.InstallNamespace+":credence-controller")
 	for name := range scopes {
 		found := credential(scopes[name].namespace, name, scopes[name].scope)
-		if err := update(found, func(c *v1alpha1.Credential) { c.Finalizers = []string{v1alpha1.Finalizer} })(t.Context(), controller); err != nil {
+		if err := mergePatch(found, func(c *v1alpha1.Credential) { c.Finalizers = []string{v1alpha1.Finalizer} })(t.Context(), controller); err != nil {
 			t.Errorf("%s: adding a finalizer: %v", name, err)
 		}
 		going := credential(scopes[name].namespace, name+"-going", scopes[name].scope)
-		if err := update(going, func(c *v1alpha1.Credential) { c.Finalizers = nil })(t.Context(), controller); err != nil {
+		if err := mergePatch(going, func(c *v1alpha1.Credential) { c.Finalizers = nil })(t.Context(), controller); err != nil {
 			t.Errorf("%s: removing a finalizer: %v", name, err)
 		}
-		rename := update(found, func(c *v1alpha1.Credential) { c.Spec.DisplayName = "Other" })
+		rename := mergePatch(found, func(c *v1alpha1.Credential) { c.Spec.DisplayName = "Other" })
 		if err := judge(rename(t.Context(), controller), scopes[name].needs); err != nil {
 			t.Errorf("%s: renaming: %v", name, err)
 		}
