@@ -50,6 +50,12 @@ func newControllerCommand() *cobra.Command {
 		Short: "Keep the copies, the status of credentials and the certificates",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if os.Getenv("GOGC") == "" {
+				// Most of its memory is what it knows of the cluster, which the default
+				// lets garbage double. It is on nobody's way, and CPU is what it has to
+				// spare. Not where the webhook runs in the same process.
+				debug.SetGCPercent(50)
+			}
 			return runController(cmd.Context(), process, flags)
 		},
 	}
@@ -63,11 +69,6 @@ func runController(ctx context.Context, p *process, flags *controllerFlags) erro
 	log, config, clientset, err := p.connect(controllerAccount)
 	if err != nil {
 		return err
-	}
-	if os.Getenv("GOGC") == "" {
-		// Most of its memory is what it knows of the cluster, which the default lets
-		// garbage double. It is on nobody's way, and CPU is what it has to spare.
-		debug.SetGCPercent(50)
 	}
 	monitor := progress.NewMonitor(clock.RealClock{})
 	config.Wrap(monitor.Transport)
