@@ -192,9 +192,5 @@ func (r *reconciler) refersNow(ctx context.Context, namespace, name, secret stri
 
 // answered is an error without the API server's words, which may quote a Secret.
 func answered(doing string, err error) error {
-	reason := apierrors.ReasonForError(err)
-	if reason == metav1.StatusReasonUnknown {
-		return fmt.Errorf("%s: no answer that says why not", doing)
-	}
-	return fmt.Errorf("%s: the API server answers %s", doing, reason)
+	return fmt.Errorf("%s: the API server answers: %s", doing, copies.Answer(err))
 }

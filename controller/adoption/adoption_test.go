@@ -95,3 +95,14 @@ type recorderFake struct{ *events.FakeRecorder }
 
 func (recorderFake) AnnotatedEventf(runtime.Object, runtime.Object, map[string]string, string, string, string, string, ...any) {
 }
+
+// TestAnswered: a webhook chooses the words of its refusal and the reason too, so
+// neither is repeated.
+func TestAnswered(t *testing.T) {
+	const quoted = "not-a-secret"
+	err := answered("adopting", &apierrors.StatusError{ErrStatus: metav1.Status{
+		Status: metav1.StatusFailure, Code: 403, Reason: quoted, Message: quoted}})
+	if want := "adopting: the API server answers: code 403"; err.Error() != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}

@@ -129,7 +129,7 @@ func (k *Keyring) create(ctx context.Context) error {
 		Data:      map[string][]byte{keyField: key},
 	}, client.FieldOwner(v1alpha1.FieldManager))
 	if client.IgnoreAlreadyExists(err) != nil {
-		return fmt.Errorf("creating it: %s", answer(err)) // admission may quote the key
+		return fmt.Errorf("creating it: %s", Answer(err)) // admission may quote the key
 	}
 	return nil
 }

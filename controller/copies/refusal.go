@@ -42,18 +42,18 @@ func (w Wanted) refused(err error) Outcome {
 		return said(v1alpha1.IssueQuotaExceeded, "quota %s leaves no room for Secret %s; raise it or remove a Secret", quota, w.Name)
 	}
 	if webhook := nameIn(fromWebhook, message); webhook != "" {
-		return said(v1alpha1.IssueAdmissionRefused, "admission webhook %s refused Secret %s (%s); "+exempt, webhook, w.Name, answer(err))
+		return said(v1alpha1.IssueAdmissionRefused, "admission webhook %s refused Secret %s (%s); "+exempt, webhook, w.Name, Answer(err))
 	}
 	if policy := nameIn(fromPolicy, message); policy != "" {
-		return said(v1alpha1.IssueAdmissionRefused, "ValidatingAdmissionPolicy %s refused Secret %s (%s); "+exempt, policy, w.Name, answer(err))
+		return said(v1alpha1.IssueAdmissionRefused, "ValidatingAdmissionPolicy %s refused Secret %s (%s); "+exempt, policy, w.Name, Answer(err))
 	}
 	if webhook := nameIn(ofWebhookCall, message); webhook != "" {
-		return said(v1alpha1.IssueWriteFailed, "admission webhook %s did not answer for Secret %s as it should (%s)", webhook, w.Name, answer(err))
+		return said(v1alpha1.IssueWriteFailed, "admission webhook %s did not answer for Secret %s as it should (%s)", webhook, w.Name, Answer(err))
 	}
 	if apierrors.IsForbidden(err) && !fromAuthorizer.MatchString(message) {
-		return said(v1alpha1.IssueAdmissionRefused, "admission refused Secret %s (%s); "+exempt, w.Name, answer(err))
+		return said(v1alpha1.IssueAdmissionRefused, "admission refused Secret %s (%s); "+exempt, w.Name, Answer(err))
 	}
-	return said(v1alpha1.IssueWriteFailed, "the write of Secret %s failed (%s)", w.Name, answer(err))
+	return said(v1alpha1.IssueWriteFailed, "the write of Secret %s failed (%s)", w.Name, Answer(err))
 }
 
 // exempt is how to mend what admission refuses.
@@ -91,8 +91,8 @@ var reasons = []metav1.StatusReason{
 	metav1.StatusReasonRequestEntityTooLarge, metav1.StatusReasonInternalError, metav1.StatusReasonServiceUnavailable,
 }
 
-// answer says how the API server answered, without its words.
-func answer(err error) string {
+// Answer says how the API server answered, without its words.
+func Answer(err error) string {
 	is := status(err)
 	switch {
 	case slices.Contains(reasons, is.Reason):

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
+	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/usage"
 )
 
@@ -128,16 +129,13 @@ func (r *reconciler) done(ctx context.Context, w usage.Workload, t *target, d de
 // refused tells once of a change that the workload cannot be restarted for. The
 // API server's words are not repeated: admission may quote the workload.
 func (r *reconciler) refused(w usage.Workload, t *target, d decision, err error) error {
-	reason := apierrors.ReasonForError(err)
-	if reason == "" {
-		reason = "unknown"
-	}
+	reason := copies.Answer(err)
 	r.count(w, "refused")
 	if (apierrors.IsForbidden(err) || apierrors.IsInvalid(err)) && r.memory.refuse(w.UID, writeFingerprints(d.after.fingerprints)) {
 		r.recorder.Eventf(t.Object, nil, corev1.EventTypeWarning, eventRefused, actionRestart,
-			"it could not be restarted for new values of %s: the API server answers %s; it is tried again", list(d.due), reason)
+			"it could not be restarted for new values of %s: the API server answers: %s; it is tried again", list(d.due), reason)
 	}
-	return fmt.Errorf("patching %s %s: the API server answers %s", w.Kind, w.NamespacedName, reason)
+	return fmt.Errorf("patching %s %s: the API server answers: %s", w.Kind, w.NamespacedName, reason)
 }
 
 func (r *reconciler) count(w usage.Workload, outcome string) {
