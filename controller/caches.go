@@ -16,6 +16,7 @@ import (
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/users"
+	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/feed"
 )
 
@@ -56,7 +57,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.Credential{}, indexName, client.Object.GetName},
 		{&v1alpha1.Credential{}, indexUID, func(o client.Object) string { return string(o.GetUID()) }},
 		{&v1alpha1.Credential{}, indexSource, func(o client.Object) string { return o.(*v1alpha1.Credential).Spec.SecretRef.Name }},
-		{&v1alpha1.Credential{}, users.IndexSecret, func(o client.Object) string { return users.SecretOf(o.(*v1alpha1.Credential)) }},
+		{&v1alpha1.Credential{}, users.IndexSecret, func(o client.Object) string { return credential.KubernetesName(o.(*v1alpha1.Credential)) }},
 		{feed.Namespace(), indexEnding, func(o client.Object) string { return strconv.FormatBool(!o.GetDeletionTimestamp().IsZero()) }},
 		{copies.Secret(), indexCopyOf, func(o client.Object) string { return o.GetLabels()[v1alpha1.LabelCopyOf] }},
 	} {

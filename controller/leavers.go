@@ -18,7 +18,6 @@ import (
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/users"
-	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/usage"
 )
 
@@ -110,7 +109,7 @@ func (l *leavers) find(ctx context.Context, c *v1alpha1.Credential, existing []c
 
 // among looks for such namespaces among some, and says what is the matter there.
 func (l *leavers) among(ctx context.Context, c *v1alpha1.Credential, namespaces []string) (issues []v1alpha1.NamespaceIssue, err error) {
-	query := usage.Query{Name: c.Name, Secret: credential.KubernetesName(c)}
+	query := users.Ask(c)
 	for _, namespace := range namespaces {
 		place, beyond := l.users.Catalog.Beyond(c.Spec.Scope, c.Namespace, namespace)
 		if !beyond {

@@ -5,6 +5,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -108,7 +109,7 @@ func BenchmarkNamespaceMore(b *testing.B) {
 			if err := g.plan(b.Context(), o); err != nil {
 				b.Fatal(err)
 			}
-			o.report = writer.Survey(o.wanted, o.steps)
+			o.report = writer.Spread(b.Context(), o.wanted, slices.DeleteFunc(o.steps, func(s copies.Step) bool { return s.Action != copies.Keep }))
 			if status := computeStatus(o); status.Namespaces.Ready != namespaces || status.Namespaces.Desired != namespaces+1 {
 				b.Fatalf("%+v", status.Namespaces)
 			}

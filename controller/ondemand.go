@@ -73,8 +73,8 @@ func (w watches) turns(ctx context.Context, counter *users.Counter, key client.O
 	if err := w.cache.Get(ctx, key, &c, shared); err != nil || !onDemand(&c) || !c.DeletionTimestamp.IsZero() {
 		return false
 	}
-	query := usage.Query{Name: c.Name, Secret: users.SecretOf(&c), Namespaces: []string{namespace}}
-	used := len(counter.Index.Users(query).Namespaces) > 0
+	query := users.Ask(&c, namespace)
+	used := counter.Index.IsUsed(query)
 	copied := w.cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: query.Secret}, copies.Secret(), shared) == nil
 	expected := slices.Contains(c.Status.PendingNamespaces, namespace) || slices.Contains(c.Status.TakenNamespaces, namespace)
 	return used != (copied || expected)

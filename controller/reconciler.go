@@ -83,13 +83,13 @@ func (r *reconciler) keep(ctx context.Context, c *v1alpha1.Credential) (pass, er
 	if err != nil {
 		return pass{}, err
 	}
+	spread := r.writer.Spread
 	if announces(o) {
 		// Workloads that name the credential wait for the status, not for all copies
-		// to be made. Its coming back as an event is what starts the spreading.
-		o.report = r.writer.Survey(o.wanted, o.steps)
-		return pass{observation: o}, r.count(ctx, o)
+		// to be made.
+		spread = r.writer.SpreadBriefly
 	}
-	o.report = r.writer.Spread(ctx, o.wanted, o.steps)
+	o.report = spread(ctx, o.wanted, o.steps)
 	if removed := len(o.report.Removed); removed > 0 {
 		log.FromContext(ctx).Info("Withdrew copies", "copies", removed, "problem", o.problem != nil)
 		r.tellWithdrawn(o)
@@ -132,14 +132,11 @@ func (r *reconciler) setFinalizer(ctx context.Context, c *v1alpha1.Credential, s
 }
 
 // announces says whether the status has something to tell that workloads wait
-// for, before copies are written.
+// for.
 func announces(o *observation) bool {
-	news := o.credential.Status.ObservedGeneration != o.credential.Generation ||
+	return o.credential.Status.ObservedGeneration != o.credential.Generation ||
 		o.problem == nil && !equality.Semantic.DeepEqual(o.credential.Status.Keys, o.facts.Keys) ||
 		o.problem == nil && !equality.Semantic.DeepEqual(o.credential.Status.Registries, o.facts.Registries)
-	return news && slices.ContainsFunc(o.steps, func(s copies.Step) bool {
-		return s.Action != copies.Keep && s.Action != copies.Wait
-	})
 }
 
 // untilNext is when to come back although nothing happens, zero for never.

@@ -139,8 +139,8 @@ func TestUsersCostOneWrite(t *testing.T) {
 	w.spread(c, 1)
 	w.usedBy(c)
 	path := "/apis/credence.dev/v1alpha1/namespaces/" + c.Namespace + "/credentials/key"
-	if writes := w.sent.writes(path); len(writes) != 3 {
-		t.Errorf("a new credential took %d writes, not the finalizer, an announcement and the outcome: %v", len(writes), writes)
+	if writes := w.sent.writes(path); len(writes) != 2 {
+		t.Errorf("a new credential took %d writes, not the finalizer and the status: %v", len(writes), writes)
 	}
 	source := fmt.Sprintf("/api/v1/namespaces/%s/secrets/key", c.Namespace)
 

@@ -83,7 +83,7 @@ func (r *reconciler) stillRefer(o *observation, namespaces []string) string {
 	if len(namespaces) == 0 || !r.users.Index.Synced() {
 		return ""
 	}
-	found := r.users.Index.Users(usage.Query{Name: o.credential.Name, Secret: o.wanted.Name, Namespaces: namespaces})
+	found := r.users.Index.Users(users.Ask(o.credential, namespaces...))
 	all := slices.Concat(found.Workloads, found.Automatic, found.Templates)
 	if len(all) == 0 {
 		return ""

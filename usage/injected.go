@@ -20,7 +20,10 @@ func (x *Index) Injected(q Query) []User {
 		}
 		for _, l := range s.credential.by {
 			if l.from.Kind == object.Pod && uses(l) && uses(l.from.linkTo(s.secret)) {
-				s.group(l.from, l.how, func(user User, _ role) { users[user] = struct{}{} })
+				s.group(l.from, l.how, func(user User, _ role) bool {
+					users[user] = struct{}{}
+					return true
+				})
 			}
 		}
 	}

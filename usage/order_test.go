@@ -149,12 +149,16 @@ func specOf(choice byte) (corev1.PodSpec, map[string]string) {
 }
 
 // answers are all that an index can be asked about this world, by what it is about.
-func answers(x *Index) map[string]string {
+func answers(t *testing.T, x *Index) map[string]string {
 	all := map[string]string{}
 	for _, namespace := range []string{"a", "b"} {
 		for _, name := range []string{"c0", "c1"} {
 			q := Query{Name: name, Secret: "secret-" + name, Namespaces: []string{namespace}}
-			all[namespace+"/"+name+" users"] = fmt.Sprint(x.Users(q))
+			users := x.Users(q)
+			all[namespace+"/"+name+" users"] = fmt.Sprint(users)
+			if used := x.IsUsed(q); used != (len(users.Namespaces) > 0) {
+				t.Fatalf("IsUsed says %t of %s/%s, whose users are %v", used, namespace, name, users)
+			}
 			all[namespace+"/"+name+" readers"] = fmt.Sprint(x.Readers(q))
 		}
 	}
@@ -228,11 +232,11 @@ func FuzzOrder(f *testing.F) {
 
 func checkHistory(t *testing.T, script []byte) {
 	h := newHistory()
-	before := answers(h.index)
+	before := answers(t, h.index)
 	for choice := range slices.Chunk(script[:min(len(script)/4*4, 2000)], 4) {
 		clear(h.told)
 		h.event(t, choice)
-		after := answers(h.index)
+		after := answers(t, h.index)
 		h.checkTold(t, before, after)
 		before = after
 	}
@@ -251,10 +255,10 @@ func checkHistory(t *testing.T, script []byte) {
 	for kind, list := range byKind {
 		listed.Replace(kind.Value(), list)
 	}
-	if diff := cmp.Diff(answers(scratch), before); diff != "" {
+	if diff := cmp.Diff(answers(t, scratch), before); diff != "" {
 		t.Errorf("the index differs from one made from scratch (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(answers(listed), before); diff != "" {
+	if diff := cmp.Diff(answers(t, listed), before); diff != "" {
 		t.Errorf("the index differs from one made of lists (-want +got):\n%s", diff)
 	}
 	checkBooks(t, h.index, scratch)

@@ -26,8 +26,7 @@ func (x *Index) Users(q Query) Users {
 		namespaces = map[string]struct{}{}
 	)
 	for _, namespace := range q.Namespaces {
-		s := x.survey(namespace, q)
-		s.each(func(user User, as role) {
+		for user, as := range x.survey(namespace, q).each {
 			namespaces[namespace] = struct{}{}
 			switch as {
 			case asWorkload:
@@ -37,7 +36,7 @@ func (x *Index) Users(q Query) Users {
 			case asAutomatic:
 				automatic[user] = struct{}{}
 			}
-		})
+		}
 	}
 	maps.DeleteFunc(automatic, func(user User, _ struct{}) bool {
 		_, named := workloads[user]
@@ -46,6 +45,19 @@ func (x *Index) Users(q Query) Users {
 	users.Workloads, users.Templates, users.Automatic = sorted(workloads), sorted(templates), sorted(automatic)
 	users.Namespaces = slices.Sorted(maps.Keys(namespaces))
 	return users
+}
+
+// IsUsed says whether Users would return any, and costs no more than to find the
+// first.
+func (x *Index) IsUsed(q Query) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	for _, namespace := range q.Namespaces {
+		for range x.survey(namespace, q).each {
+			return true
+		}
+	}
+	return false
 }
 
 func sorted(users map[User]struct{}) []User {
@@ -79,22 +91,29 @@ func (x *Index) survey(namespace string, q Query) *survey {
 	}
 }
 
-// each calls a function for each user, some maybe more than once.
-func (s *survey) each(found func(User, role)) {
+// each is an iterator over the users, some of which may come more than once. Those
+// below it take the same function, and say whether it wants more.
+func (s *survey) each(yield func(User, role) bool) {
 	if s.credential != nil {
 		for _, l := range s.credential.by {
-			s.group(l.from, s.how(l.from), found)
+			if !s.group(l.from, s.how(l.from), yield) {
+				return
+			}
 		}
 	}
 	if s.secret == nil {
 		return
 	}
 	for _, l := range s.secret.by {
+		more := true
 		switch {
 		case l.from.Kind == object.ServiceAccount:
-			s.account(l.from, found)
+			more = s.account(l.from, yield)
 		case l.from.linkTo(s.credential) == nil: // the others were looked at
-			s.group(l.from, l.how, found)
+			more = s.group(l.from, l.how, yield)
+		}
+		if !more {
+			return
 		}
 	}
 }
@@ -110,47 +129,53 @@ func (s *survey) how(g *group) (all object.How) {
 }
 
 // account finds those that refer to the Secret through service accounts.
-func (s *survey) account(accounts *group, found func(User, role)) {
+func (s *survey) account(accounts *group, yield func(User, role) bool) bool {
 	for _, account := range accounts.members {
 		m := s.index.names[account.ID()]
 		if m == nil {
 			continue
 		}
 		for _, l := range m.by {
-			s.group(l.from, l.how, found)
+			if !s.group(l.from, l.how, yield) {
+				return false
+			}
 		}
 	}
+	return true
 }
 
 // group finds the users that a group's objects are.
-func (s *survey) group(g *group, how object.How, found func(User, role)) {
+func (s *survey) group(g *group, how object.How, yield func(User, role) bool) bool {
 	switch {
 	case how&^object.Automatic == 0 || g.Finished:
+		return true
 	case g.Kind != object.Pod:
 		as := asWorkload
 		if g.Kind == object.PodTemplate {
 			as = asTemplate
 		}
-		s.members(g, as, found)
+		return members(g, as, yield)
 	case g.Owner == object.Owner{}:
 		as := asWorkload
 		if how&object.Uses == 0 && how&object.Automatic != 0 {
 			as = asAutomatic
 		}
-		s.members(g, as, found)
-	default:
-		s.owned(g, how, found)
+		return members(g, as, yield)
 	}
+	return yield(s.owner(g, how))
 }
 
-func (s *survey) members(g *group, as role, found func(User, role)) {
+func members(g *group, as role, yield func(User, role) bool) bool {
 	for _, h := range g.members {
-		found(User{g.Kind.Value().Kind, types.NamespacedName{Namespace: g.Namespace, Name: h.Name}}, as)
+		if !yield(User{g.Kind.Value().Kind, types.NamespacedName{Namespace: g.Namespace, Name: h.Name}}, as) {
+			return false
+		}
 	}
+	return true
 }
 
-// owned finds the top-level owner of pods.
-func (s *survey) owned(g *group, how object.How, found func(User, role)) {
+// owner finds the top-level owner of pods.
+func (s *survey) owner(g *group, how object.How) (User, role) {
 	reference, top := s.index.top(g)
 	as := asWorkload
 	switch {
@@ -158,7 +183,7 @@ func (s *survey) owned(g *group, how object.How, found func(User, role)) {
 	case top != nil && top.Kind != object.Pod && !s.named(top), (top == nil || top.Kind == object.Pod) && how&object.Automatic != 0:
 		as = asAutomatic
 	}
-	found(User{reference.Kind.Value().Kind, types.NamespacedName{Namespace: g.Namespace, Name: reference.Name}}, as)
+	return User{reference.Kind.Value().Kind, types.NamespacedName{Namespace: g.Namespace, Name: reference.Name}}, as
 }
 
 // named says whether a workload's template names the credential. One that refers to

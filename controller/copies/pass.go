@@ -57,7 +57,7 @@ func (p *pass) end(target types.NamespacedName) bool {
 
 // finish waits a moment for what is still open and returns the report, with what
 // was written.
-func (p *pass) finish(ctx context.Context) (Report, map[types.NamespacedName]*metav1.PartialObjectMetadata) {
+func (p *pass) finish(ctx context.Context, linger time.Duration) (Report, map[types.NamespacedName]*metav1.PartialObjectMetadata) {
 	ended := make(chan struct{})
 	p.mu.Lock()
 	if len(p.open) == 0 {
@@ -78,7 +78,7 @@ func (p *pass) finish(ctx context.Context) (Report, map[types.NamespacedName]*me
 	defer p.mu.Unlock()
 	p.over = true
 	for _, due := range p.open {
-		p.delay(due.Step, due.last.outcome, linger)
+		p.delay(due.Step, due.last.outcome, later)
 	}
 	return p.report, p.written
 }

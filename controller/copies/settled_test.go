@@ -38,15 +38,15 @@ func TestNothingIsRememberedForEver(t *testing.T) {
 	if w.settled.has(wanted, changed) {
 		t.Error("a copy that changed counts as it was")
 	}
-	w.Survey(wanted, Plan(Situation{Wanted: wanted, Desired: []string{"a"}, Existing: []Copy{a}})) // b is gone
+	report := w.Spread(t.Context(), wanted, Plan(Situation{Wanted: wanted, Desired: []string{"a"}, Existing: []Copy{a}})) // b is gone
 	if !w.settled.has(wanted, a) || w.settled.has(wanted, b) || len(w.settled.versions["1"]) != 1 {
 		t.Errorf("remembered is %v", w.settled.versions["1"])
 	}
 	w.ForgetOthers(sets.New[types.UID]("1"))
-	if len(w.settled.versions) != 1 || len(w.backoff.attempts) != 0 || len(w.late.copies) != 1 {
+	if len(w.settled.versions) != 1 || len(w.backoff.attempts) != 0 || len(w.late.copies) != 0 {
 		t.Errorf("remembered is %v, %v, %v", w.settled.versions, w.backoff.attempts, w.late.copies)
 	}
-	if len(w.Late("1")) != 2 || len(w.Late("1")) != 0 {
+	if len(report.Removed) != 2 || len(w.Late("1")) != 0 {
 		t.Error("what went late is not told once")
 	}
 	w.ForgetOthers(nil)

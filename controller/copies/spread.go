@@ -17,17 +17,27 @@ import (
 	"github.com/credence-dev/credence/controller/sighting"
 )
 
+// patience is how long a pass goes on, so that its caller can tell of the progress
+// and take note of changes.
+type patience struct {
+	// starts is how long new writes are started, and retries the same for namespaces
+	// that failed before.
+	starts, retries time.Duration
+	// linger is how long to wait for the last answers. A namespace that is slower than
+	// that goes on by itself, and is asked about again.
+	linger time.Duration
+}
+
+var (
+	usual = patience{starts: 5 * time.Second, retries: time.Second, linger: time.Second}
+	brief = patience{starts: 500 * time.Millisecond, retries: 250 * time.Millisecond, linger: 500 * time.Millisecond}
+)
+
 const (
-	// passBudget is how long one Spread starts new writes, so that its caller can
-	// tell of the progress and take note of changes.
-	passBudget = 5 * time.Second
-	// retryBudget is the same for namespaces that failed before.
-	retryBudget = time.Second
-	// linger is how long one Spread waits for the last answers. A namespace that is
-	// slower than that goes on by itself, and is asked about again.
-	linger = time.Second
 	// soon is when to come back for what there was no time for.
 	soon = 100 * time.Millisecond
+	// later is when to come back for what has not been answered.
+	later = time.Second
 )
 
 // Report is what came of a plan.
@@ -53,32 +63,29 @@ type Leftover struct {
 // Spread carries out a plan. Whatever goes wrong in a namespace is in its outcome.
 // Namespaces that failed go last, and only when their back-off has passed.
 func (w *Writer) Spread(ctx context.Context, wanted Wanted, steps []Step) Report {
-	return w.run(ctx, wanted, steps, w.Withdraw)
+	return w.run(ctx, wanted, steps, w.Withdraw, usual)
 }
 
-// Survey says how the namespaces fare before a plan is carried out.
-func (w *Writer) Survey(wanted Wanted, steps []Step) Report {
-	p := newPass(wanted, nil)
-	for _, due := range w.sort(p, steps) {
-		p.postpone(due.Step, due.last.outcome, soon)
-	}
-	return p.report
+// SpreadBriefly carries out as much of a plan as can be done in a second, for a
+// caller who has something to tell that does not suffer delay.
+func (w *Writer) SpreadBriefly(ctx context.Context, wanted Wanted, steps []Step) Report {
+	return w.run(ctx, wanted, steps, w.Withdraw, brief)
 }
 
 // Abandon carries out a plan and leaves the copies that are to go as ordinary
 // Secrets.
 func (w *Writer) Abandon(ctx context.Context, wanted Wanted, steps []Step) Report {
-	return w.run(ctx, wanted, steps, w.Release)
+	return w.run(ctx, wanted, steps, w.Release, usual)
 }
 
-func (w *Writer) run(ctx context.Context, wanted Wanted, steps []Step, dispose func(context.Context, Copy) error) Report {
+func (w *Writer) run(ctx context.Context, wanted Wanted, steps []Step, dispose func(context.Context, Copy) error, how patience) Report {
 	p := newPass(wanted, dispose)
 	p.report.Removed = w.late.take(wanted.UID)
 	start := w.Clock.Now()
 	for _, due := range w.sort(p, steps) {
-		deadline, pools := start.Add(passBudget), []chan struct{}{w.slots}
+		deadline, pools := start.Add(how.starts), []chan struct{}{w.slots}
 		if due.last.failures > 0 {
-			deadline, pools = start.Add(retryBudget), []chan struct{}{w.retries, w.slots}
+			deadline, pools = start.Add(how.retries), []chan struct{}{w.retries, w.slots}
 		}
 		release, ok := w.acquire(ctx, deadline, pools...)
 		if !ok {
@@ -90,7 +97,7 @@ func (w *Writer) run(ctx context.Context, wanted Wanted, steps []Step, dispose f
 			p.postpone(due.Step, due.last.outcome, soon)
 		}
 	}
-	report, written := p.finish(ctx)
+	report, written := p.finish(ctx, how.linger)
 	w.awaitSighting(ctx, written)
 	return report
 }
@@ -134,7 +141,7 @@ func (w *Writer) sort(p *pass, steps []Step) []dueStep {
 			p.report.Outcomes[step.Namespace] = Outcome{Reason: v1alpha1.IssueNameTaken,
 				Message: "the copy of another credential of this name is still there"}
 		case w.errands.has(errand{p.wanted.UID, target}):
-			p.postpone(step, last.outcome, linger)
+			p.postpone(step, last.outcome, later)
 		case now.Before(last.retryAt):
 			p.postpone(step, last.outcome, last.retryAt.Sub(now))
 		default:

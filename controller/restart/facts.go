@@ -14,6 +14,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/usage"
@@ -90,7 +91,7 @@ func (f *facts) change(ctx context.Context, of *v1alpha1.Credential, namespace s
 
 // readers returns the pods that read a credential in a namespace.
 func (f *facts) readers(of *v1alpha1.Credential, namespace string) []usage.Reader {
-	return f.index.Readers(usage.Query{Name: of.Name, Secret: credential.KubernetesName(of), Namespaces: []string{namespace}})
+	return f.index.Readers(users.Ask(of, namespace))
 }
 
 // changes returns the changes of all credentials that a workload's live pods read,

@@ -22,9 +22,15 @@ import (
 type Index interface {
 	Synced() bool
 	Users(usage.Query) usage.Users
+	IsUsed(usage.Query) bool
 	Readers(usage.Query) []usage.Reader
 	Injected(usage.Query) []usage.User
 	Notify(func(usage.Change))
+}
+
+// Ask asks about a Credential in namespaces where its name means it.
+func Ask(about *v1alpha1.Credential, in ...string) usage.Query {
+	return usage.Query{Name: about.Name, Secret: credential.KubernetesName(about), Namespaces: in}
 }
 
 // Counter counts the users of Credentials.
@@ -38,7 +44,7 @@ type Counter struct {
 // Query asks about a Credential, in the projects where its name means it.
 func (c *Counter) Query(of *v1alpha1.Credential) usage.Query {
 	self := client.ObjectKeyFromObject(of)
-	query := usage.Query{Name: of.Name, Secret: credential.KubernetesName(of)}
+	query := Ask(of)
 	for _, place := range c.Catalog.Reach(of.Spec.Scope, of.Namespace) {
 		if meant, ok := c.Catalog.Lookup(place, of.Name); ok && meant.NamespacedName == self {
 			query.Namespaces = append(query.Namespaces, place.Namespace)
@@ -112,9 +118,6 @@ func (c *Counter) writtenAt(ctx context.Context, key types.NamespacedName) (time
 // IndexSecret is the field by which the cache of Credentials must be indexed: the
 // name of the Secret that pods refer to.
 const IndexSecret = "credence.secret"
-
-// SecretOf is the value of IndexSecret.
-func SecretOf(c *v1alpha1.Credential) string { return credential.KubernetesName(c) }
 
 // Concerned returns the Credentials that a change of the index is about.
 func (c *Counter) Concerned(ctx context.Context, change usage.Change) ([]types.NamespacedName, error) {

@@ -43,6 +43,7 @@ func (k *known) Users(q usage.Query) usage.Users {
 	return k.users
 }
 
+func (k *known) IsUsed(usage.Query) bool            { return len(k.users.Namespaces) > 0 }
 func (k *known) Readers(usage.Query) []usage.Reader { return k.readers }
 func (k *known) Injected(usage.Query) []usage.User  { return nil }
 
@@ -80,7 +81,7 @@ func newStage(t *testing.T, objects ...client.Object) *stage {
 	layout.SystemNamespace = key.Namespace
 	s := &stage{T: t, index: &known{}, clock: clocktesting.NewFakePassiveClock(start)}
 	cluster := fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objects, c)...).WithStatusSubresource(c).
-		WithIndex(c, IndexSecret, func(o client.Object) []string { return []string{SecretOf(o.(*v1alpha1.Credential))} }).
+		WithIndex(c, IndexSecret, func(o client.Object) []string { return []string{credential.KubernetesName(o.(*v1alpha1.Credential))} }).
 		WithInterceptorFuncs(interceptor.Funcs{SubResourceUpdate: func(ctx context.Context, c client.Client, _ string, o client.Object, options ...client.SubResourceUpdateOption) error {
 			s.writes++
 			if s.refuse != nil {
