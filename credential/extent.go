@@ -47,6 +47,17 @@ func (e Extent) RelationTo(other Extent) Relation {
 	return Apart
 }
 
+// Inside returns the place from which names are looked up inside an object of the
+// extent: the project's, or one that stands for every project of a department or of
+// the cluster, of which only the department is known. Nothing that covers less than
+// the extent is visible from there.
+func (e Extent) Inside() Place {
+	if e.Scope.Level == v1alpha1.ScopeProject {
+		return e.Home
+	}
+	return Place{Project: "*", Department: e.department()}
+}
+
 // contains says whether the extent covers all that another does. Both fit.
 func (e Extent) contains(other Extent) bool {
 	switch e.Scope.Level {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package feed keeps a catalog in step with a cluster, by informers on
-// Credentials and on the metadata of namespaces.
+// Package feed keeps a catalog in step with a cluster, by informers on Credentials,
+// on assets and on the metadata of namespaces.
 //
 // It decides nothing. It must not import the injector, webhooks or reconcilers.
 package feed
@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 )
 
@@ -36,7 +37,7 @@ type Feed struct {
 	listeners []func(Change)
 }
 
-// Change is what happened to a Credential or to the metadata of a namespace:
+// Change is what happened to a Credential, an asset or the metadata of a namespace:
 // Before is nil if it is new, After if it is gone.
 type Change struct {
 	Before, After client.Object
@@ -49,7 +50,7 @@ func (c Change) OnlyStatus() bool {
 		c.Before.GetGeneration() == c.After.GetGeneration()
 }
 
-// Start follows the cluster's namespaces and Credentials into a catalog, as
+// Start follows the cluster's namespaces, Credentials and assets into a catalog, as
 // long as the cache runs. It returns at once; see Synced.
 func Start(ctx context.Context, informers cache.Informers, into *catalog.Catalog) (*Feed, error) {
 	feed := &Feed{}
@@ -59,6 +60,9 @@ func Start(ctx context.Context, informers cache.Informers, into *catalog.Catalog
 	}{
 		{Namespace(), namespaces(into)},
 		{&v1alpha1.Credential{}, credentials(into)},
+		{&v1alpha1.Environment{}, assets(into, asset.Environment)},
+		{&v1alpha1.DataSource{}, assets(into, asset.DataSource)},
+		{&v1alpha1.WorkloadTemplate{}, assets(into, asset.WorkloadTemplate)},
 	} {
 		informer, err := informers.GetInformer(ctx, follow.kind, cache.BlockUntilSynced(false))
 		if err != nil {
@@ -163,6 +167,25 @@ func credentials(into *catalog.Catalog) toolscache.ResourceEventHandler {
 		DeleteFunc: func(obj any) {
 			if key, ok := keyOf(obj); ok {
 				into.Remove(key)
+			}
+		},
+	}
+}
+
+func assets(into *catalog.Catalog, kind asset.Kind) toolscache.ResourceEventHandler {
+	set := func(obj any) {
+		if object, ok := obj.(client.Object); ok {
+			if a := asset.New(object); a != nil && a.Kind == kind {
+				into.SetAsset(a)
+			}
+		}
+	}
+	return toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    set,
+		UpdateFunc: func(_, obj any) { set(obj) },
+		DeleteFunc: func(obj any) {
+			if key, ok := keyOf(obj); ok {
+				into.RemoveAsset(kind, key)
 			}
 		},
 	}

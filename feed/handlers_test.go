@@ -11,6 +11,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 )
 
@@ -21,6 +22,8 @@ func TestDeletes(t *testing.T) {
 	team.Name, team.Labels = "team-a", map[string]string{v1alpha1.LabelProject: "a"}
 	login := &v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "login"}}
 	login.Spec.Scope.Level = v1alpha1.ScopeProject
+	tools := &v1alpha1.Environment{ObjectMeta: login.ObjectMeta}
+	tools.Spec.Scope.Level = v1alpha1.ScopeProject
 
 	for name, test := range map[string]struct {
 		credential, namespace any
@@ -37,8 +40,24 @@ func TestDeletes(t *testing.T) {
 			known := catalog.New(credential.DefaultLayout())
 			namespaces(known).OnAdd(team, true)
 			credentials(known).OnAdd(login, true)
+			assets(known, asset.Environment).OnAdd(tools, true)
 			place, _ := known.Place("team-a")
 
+			of := test.credential
+			switch tombstone, isOne := of.(toolscache.DeletedFinalStateUnknown); {
+			case of == login:
+				of = tools
+			case isOne && tombstone.Obj != nil:
+				of = toolscache.DeletedFinalStateUnknown{Key: tombstone.Key, Obj: tools}
+			}
+			assets(known, asset.DataSource).OnDelete(of)
+			if _, found := known.LookupAsset(asset.Environment, place, "login"); !found {
+				t.Error("an environment went with a data source of its name")
+			}
+			assets(known, asset.Environment).OnDelete(of)
+			if _, found := known.LookupAsset(asset.Environment, place, "login"); found != test.stays {
+				t.Errorf("environment is found: %v", found)
+			}
 			credentials(known).OnDelete(test.credential)
 			if _, found := known.Lookup(place, "login"); found != test.stays {
 				t.Errorf("credential %v is found: %v", types.NamespacedName{Namespace: "team-a", Name: "login"}, found)
@@ -55,7 +74,7 @@ func TestDeletes(t *testing.T) {
 func TestForeignObjects(t *testing.T) {
 	known := catalog.New(credential.DefaultLayout())
 	before := known.Changed()
-	for _, handler := range []toolscache.ResourceEventHandler{namespaces(known), credentials(known)} {
+	for _, handler := range []toolscache.ResourceEventHandler{namespaces(known), credentials(known), assets(known, asset.Environment)} {
 		handler.OnAdd("no object", false)
 		handler.OnUpdate(nil, toolscache.DeletedFinalStateUnknown{Key: "a"})
 	}

@@ -158,7 +158,7 @@ type NamespaceIssue struct {
 	Message string `json:"message,omitempty"`
 }
 
-// UsedBy counts the users of a credential.
+// UsedBy counts the users of a credential or an asset.
 type UsedBy struct {
 	// total is how many use it: workloads, templates, environments and dataSources
 	// together.
@@ -170,13 +170,13 @@ type UsedBy struct {
 	// templates that refer to it: WorkloadTemplates and PodTemplates.
 	// +optional
 	Templates int32 `json:"templates"`
-	// environments that refer to it.
+	// environments that refer to it, if it is a credential.
 	// +optional
 	Environments int32 `json:"environments"`
-	// dataSources that refer to it.
+	// dataSources that refer to it, if it is a credential.
 	// +optional
 	DataSources int32 `json:"dataSources"`
-	// automatic is how many workloads got it only as an automatic pull secret.
+	// automatic is how many workloads got a credential only as an automatic pull secret.
 	// They do not keep it from being deleted.
 	// +optional
 	Automatic int32 `json:"automatic"`

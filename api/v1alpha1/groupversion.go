@@ -18,7 +18,13 @@ var GroupVersion = schema.GroupVersion{Group: Group, Version: "v1alpha1"}
 
 // AddToScheme registers the kinds of this package with a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &Credential{}, &CredentialList{})
+	scheme.AddKnownTypes(GroupVersion,
+		&Credential{}, &CredentialList{},
+		&Environment{}, &EnvironmentList{},
+		&DataSource{}, &DataSourceList{},
+		&WorkloadTemplate{}, &WorkloadTemplateList{},
+		&WorkloadKind{}, &WorkloadKindList{},
+	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

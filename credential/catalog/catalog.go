@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 )
 
 // Catalog knows every namespace and credential, and answers what a namespace
@@ -31,10 +32,11 @@ type Catalog struct {
 	reach reaches
 }
 
-// shelf holds the credentials of one namespace.
+// shelf holds the credentials and assets of one namespace.
 type shelf struct {
 	byName map[string]*Entry
 	pull   []*Entry // those with registries, sorted by name
+	assets map[assetKey]*asset.Asset
 }
 
 // New makes an empty catalog.
@@ -97,11 +99,7 @@ func (c *Catalog) dropHome(place credential.Place) {
 func (c *Catalog) Set(entry *Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.shelf[entry.Namespace]
-	if s == nil {
-		s = &shelf{byName: map[string]*Entry{}}
-		c.shelf[entry.Namespace] = s
-	}
+	s := c.shelfOf(entry.Namespace)
 	s.remove(entry.Name)
 	s.byName[entry.Name] = entry
 	if entry.HasRegistries() {
@@ -117,10 +115,25 @@ func (c *Catalog) Remove(key types.NamespacedName) {
 	defer c.mu.Unlock()
 	if s := c.shelf[key.Namespace]; s != nil {
 		s.remove(key.Name)
-		if len(s.byName) == 0 {
-			delete(c.shelf, key.Namespace)
-		}
+		c.tidy(key.Namespace)
 		c.changed()
+	}
+}
+
+// shelfOf returns the shelf of a namespace, a new one if it has none.
+func (c *Catalog) shelfOf(namespace string) *shelf {
+	s := c.shelf[namespace]
+	if s == nil {
+		s = &shelf{byName: map[string]*Entry{}, assets: map[assetKey]*asset.Asset{}}
+		c.shelf[namespace] = s
+	}
+	return s
+}
+
+// tidy takes away the shelf of a namespace if it is empty.
+func (c *Catalog) tidy(namespace string) {
+	if s := c.shelf[namespace]; len(s.byName) == 0 && len(s.assets) == 0 {
+		delete(c.shelf, namespace)
 	}
 }
 
