@@ -15,6 +15,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/feed"
@@ -38,28 +39,19 @@ func having(label string) labels.Selector {
 	return labels.NewSelector().Add(*requirement)
 }
 
-// Fields that the caches are indexed by.
-const (
-	indexName   = "credence.name"   // of Credentials, across namespaces
-	indexSource = "credence.source" // of Credentials, within a namespace
-	indexUID    = "credence.uid"    // of Credentials
-	indexCopyOf = "credence.copyOf" // of copies: the Credential's name
-	indexEnding = "credence.ending" // of namespaces: "true" if they are being deleted
-	// users.IndexSecret is another
-)
-
+// addIndexes indexes the caches by the fields that packages lookup and users name.
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, index := range []struct {
 		kind  client.Object
 		field string
 		value func(client.Object) string
 	}{
-		{&v1alpha1.Credential{}, indexName, client.Object.GetName},
-		{&v1alpha1.Credential{}, indexUID, func(o client.Object) string { return string(o.GetUID()) }},
-		{&v1alpha1.Credential{}, indexSource, func(o client.Object) string { return o.(*v1alpha1.Credential).Spec.SecretRef.Name }},
+		{&v1alpha1.Credential{}, lookup.IndexName, client.Object.GetName},
+		{&v1alpha1.Credential{}, lookup.IndexUID, func(o client.Object) string { return string(o.GetUID()) }},
+		{&v1alpha1.Credential{}, lookup.IndexSource, func(o client.Object) string { return o.(*v1alpha1.Credential).Spec.SecretRef.Name }},
 		{&v1alpha1.Credential{}, users.IndexSecret, func(o client.Object) string { return credential.KubernetesName(o.(*v1alpha1.Credential)) }},
-		{feed.Namespace(), indexEnding, func(o client.Object) string { return strconv.FormatBool(!o.GetDeletionTimestamp().IsZero()) }},
-		{copies.Secret(), indexCopyOf, func(o client.Object) string { return o.GetLabels()[v1alpha1.LabelCopyOf] }},
+		{feed.Namespace(), lookup.IndexEnding, func(o client.Object) string { return strconv.FormatBool(!o.GetDeletionTimestamp().IsZero()) }},
+		{copies.Secret(), lookup.IndexCopyOf, func(o client.Object) string { return o.GetLabels()[v1alpha1.LabelCopyOf] }},
 	} {
 		values := func(o client.Object) []string { return []string{index.value(o)} }
 		if err := indexer.IndexField(ctx, index.kind, index.field, values); err != nil {

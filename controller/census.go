@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/lookup"
 )
 
 var (
@@ -33,7 +34,7 @@ func (c *census) Describe(descriptions chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. Without a cache there is nothing to
 // count.
 func (c *census) Collect(metrics chan<- prometheus.Metric) {
-	list, err := lookup{cache: c.cache}.credentials(context.Background())
+	list, err := lookup.Cluster{Cache: c.cache}.Credentials(context.Background())
 	if err != nil {
 		return
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/strays"
 	"github.com/credence-dev/credence/credential"
 )
 
@@ -45,7 +46,7 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 	if err != nil {
 		return pass{}, err
 	}
-	again := r.guard.interval
+	again := r.guard.Interval
 	var left []copies.Copy
 	if !held {
 		if left, err = r.dispose(ctx, o); err != nil {
@@ -56,7 +57,7 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 	if held || len(left) > 0 {
 		// A namespace that is being deleted waits for nothing: what is left of its
 		// credential's copies elsewhere are strays, or kept (operator-sdk#3625).
-		terminating, err := r.isTerminating(ctx, c.Namespace)
+		terminating, err := r.IsTerminating(ctx, c.Namespace)
 		if err != nil {
 			return pass{}, err
 		}
@@ -76,13 +77,13 @@ func (r *reconciler) holdsBack(ctx context.Context, o *observation) (bool, error
 	if force == forceRemove || force == forceKeep || !o.hasCopies() {
 		return false, nil
 	}
-	return r.guard.holds(ctx)
+	return r.guard.Holds(ctx)
 }
 
 // heldMessage says why nothing happens, and what an administrator can do.
-const heldMessage = "the resource " + resourceName + " is being deleted, and all credentials with it; the copies stay. " +
+const heldMessage = "the resource " + strays.ResourceName + " is being deleted, and all credentials with it; the copies stay. " +
 	"To let this credential go, annotate it with " + v1alpha1.AnnotationForceDelete + `: "keep" leaves the copies as ordinary Secrets, "true" removes them. ` +
-	"For all credentials at once, " + howToRelease
+	"For all credentials at once, " + strays.HowToRelease
 
 // heldStatus is what was known before the resource was deleted: workloads go on
 // with it.
@@ -112,7 +113,7 @@ func (r *reconciler) dispose(ctx context.Context, o *observation) ([]copies.Copy
 		r.tellWithdrawn(o)
 	}
 	if err == nil && len(left) > 0 && o.releases() {
-		err = r.kept.add(ctx, o.credential)
+		err = r.kept.Add(ctx, o.credential)
 	}
 	return left, err
 }
@@ -132,7 +133,7 @@ func (r *reconciler) clear(ctx context.Context, o *observation) ([]copies.Copy, 
 		dispose = r.writer.Abandon
 	}
 	var left []copies.Copy
-	for _, list := range []func(context.Context, string) ([]copies.Copy, error){r.copiesOf, r.copiesNow} {
+	for _, list := range []func(context.Context, string) ([]copies.Copy, error){r.CopiesOf, r.CopiesNow} {
 		all, err := list(ctx, o.credential.Name)
 		if err != nil {
 			return nil, err

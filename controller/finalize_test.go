@@ -17,6 +17,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/lookup"
 )
 
 // behind is a cache that shows nothing yet.
@@ -42,7 +43,7 @@ func copyOf(namespace, uid string) *corev1.Secret {
 func TestClearTrustsNoCache(t *testing.T) {
 	live := fake.NewClientBuilder().WithObjects(copyOf("a", "1"), copyOf("b", "2")).Build()
 	r := &reconciler{
-		gatherer: gatherer{lookup: lookup{cache: behind{}, live: live}},
+		gatherer: gatherer{Cluster: lookup.Cluster{Cache: behind{}, Live: live}},
 		writer: copies.NewWriter(copies.Options{Client: live, Reader: live, Cache: behind{}, Clock: clock.RealClock{},
 			Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second}),
 	}
@@ -55,6 +56,14 @@ func TestClearTrustsNoCache(t *testing.T) {
 	var secrets corev1.SecretList
 	if err := live.List(t.Context(), &secrets); err != nil || len(secrets.Items) != 1 || secrets.Items[0].Namespace != "b" {
 		t.Errorf("%d Secrets are left, error %v", len(secrets.Items), err)
+	}
+}
+
+// TestHeldMessageIsTold: an event has a limit, and what would be cut off is how to
+// release the copies.
+func TestHeldMessageIsTold(t *testing.T) {
+	if len(heldMessage) > maxNote {
+		t.Errorf("the message of a held Credential has %d bytes", len(heldMessage))
 	}
 }
 

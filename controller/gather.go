@@ -13,6 +13,8 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/lookup"
+	"github.com/credence-dev/credence/controller/strays"
 	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
@@ -64,11 +66,11 @@ func (o *observation) hasCopies() bool {
 
 // gatherer does all the reading of a pass.
 type gatherer struct {
-	lookup
+	lookup.Cluster
 	catalog *catalog.Catalog
 	clock   clock.PassiveClock
 	keyring *copies.Keyring
-	kept    *kept
+	kept    *strays.Kept
 	users   *users.Counter
 	leavers *leavers
 }
@@ -93,7 +95,7 @@ func (g *gatherer) examine(ctx context.Context, o *observation) error {
 	home, _ := g.catalog.Place(c.Namespace)
 	candidate := credential.Candidate{Credential: c, Home: home, Layout: g.catalog.Layout()}
 	if home.HoldsCredentials() { // else nobody's Secret there is any business of ours
-		secret, err := g.source(ctx, types.NamespacedName{Namespace: c.Namespace, Name: c.Spec.SecretRef.Name})
+		secret, err := g.Source(ctx, types.NamespacedName{Namespace: c.Namespace, Name: c.Spec.SecretRef.Name})
 		if err != nil {
 			return err
 		}
@@ -134,7 +136,7 @@ func (g *gatherer) ownerOf(ctx context.Context, c *v1alpha1.Credential, secret *
 	if secret == nil || secret.Labels[v1alpha1.LabelSourceOf] == c.Name {
 		return nil, nil
 	}
-	rivals, err := g.credentials(ctx, client.InNamespace(c.Namespace), client.MatchingFields{indexSource: c.Spec.SecretRef.Name})
+	rivals, err := g.Credentials(ctx, client.InNamespace(c.Namespace), client.MatchingFields{lookup.IndexSource: c.Spec.SecretRef.Name})
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +161,7 @@ func older(a, b *v1alpha1.Credential) bool {
 
 // survey finds the projects in scope.
 func (g *gatherer) survey(ctx context.Context, o *observation) error {
-	terminating, err := g.terminating(ctx)
+	terminating, err := g.Terminating(ctx)
 	if err != nil {
 		return err
 	}
@@ -183,7 +185,7 @@ func (g *gatherer) plan(ctx context.Context, o *observation) error {
 	if !o.hasCopies() {
 		return nil
 	}
-	all, err := g.copiesOf(ctx, o.credential.Name)
+	all, err := g.CopiesOf(ctx, o.credential.Name)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func (g *gatherer) sort(ctx context.Context, o *observation, all []copies.Copy, 
 		case c.CredentialUID == o.credential.UID:
 			situation.Existing = append(situation.Existing, c)
 		case c.Name == o.wanted.Name:
-			known, err := g.knows(ctx, c.CredentialUID)
+			known, err := g.Knows(ctx, c.CredentialUID)
 			if err != nil {
 				return err
 			}
@@ -50,11 +50,11 @@ func (g *gatherer) inherit(ctx context.Context, o *observation, orphans []copies
 	if len(orphans) == 0 {
 		return nil
 	}
-	existing, err := g.namesNow(ctx, client.MatchingFields{"metadata.name": o.credential.Name})
+	existing, err := g.NamesNow(ctx, client.MatchingFields{"metadata.name": o.credential.Name})
 	if err != nil {
 		return err
 	}
-	keep, err := g.kept.names(ctx)
+	keep, err := g.kept.Names(ctx)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/usage"
 )
@@ -29,7 +30,7 @@ import (
 // that look injected. So it remembers where copies were; what was told of is in the
 // status, and outlasts the process.
 type leavers struct {
-	lookup
+	lookup.Cluster
 	users *users.Counter
 
 	mu    sync.Mutex
@@ -130,7 +131,7 @@ func (l *leavers) among(ctx context.Context, c *v1alpha1.Credential, namespaces 
 		if all[namespace] == nil {
 			continue
 		}
-		if ending, err := l.isTerminating(ctx, namespace); err != nil {
+		if ending, err := l.IsTerminating(ctx, namespace); err != nil {
 			return nil, err
 		} else if !ending {
 			issues = append(issues, v1alpha1.NamespaceIssue{Namespace: namespace, Reason: v1alpha1.IssueLeftScope,
@@ -179,7 +180,7 @@ func cut(text string, limit int) string {
 // wrong: pods in a namespace beyond the scope have them, or none do any more.
 func (l *leavers) concerned(ctx context.Context, change usage.Change) (requests []ctrl.Request) {
 	for _, name := range change.Credentials {
-		list, err := l.credentials(ctx, client.MatchingFields{indexName: name})
+		list, err := l.Credentials(ctx, client.MatchingFields{lookup.IndexName: name})
 		if err != nil {
 			log.FromContext(ctx).Error(err, "Could not find out whom a change of the usage concerns")
 			return nil

@@ -95,7 +95,7 @@ func isEnding(namespace *metadata) bool { return !namespace.DeletionTimestamp.Is
 // shadowed by what lives there: what namespaces were and are. Whether a scope fits
 // the place its object lives in does not matter here.
 func (w watches) concernedBy(ctx context.Context, places ...credential.Place) []ctrl.Request {
-	all, err := w.credentials(ctx)
+	all, err := w.Credentials(ctx)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "Could not find out whom a namespace concerns")
 		return nil

@@ -16,6 +16,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
@@ -82,11 +83,11 @@ func BenchmarkNamespaceMore(b *testing.B) {
 		cluster.credentials = append(cluster.credentials, c)
 		into.Set(catalog.NewEntry(&c))
 	}
-	look := lookup{cache: cluster, live: cluster}
-	g := gatherer{lookup: look, catalog: into, clock: clock.RealClock{}, keyring: &copies.Keyring{Reader: cluster},
+	look := lookup.Cluster{Cache: cluster, Live: cluster}
+	g := gatherer{Cluster: look, catalog: into, clock: clock.RealClock{}, keyring: &copies.Keyring{Reader: cluster},
 		users: &users.Counter{Index: usage.NewIndex(), Catalog: into, Cache: cluster}}
 	writer := copies.NewWriter(copies.Options{Clock: g.clock, Concurrency: 16, RetryBase: time.Second, RetryMax: time.Minute})
-	w := watches{lookup: look, layout: layout}
+	w := watches{Cluster: look, layout: layout}
 	more := feed.Namespace()
 	more.Name, more.Labels = "more", map[string]string{v1alpha1.LabelProject: "more"}
 

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/feed"
 )
@@ -79,7 +80,7 @@ func TestConcernedBy(t *testing.T) {
 		cluster.WithObjects(&v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: c.name},
 			Spec: v1alpha1.CredentialSpec{Scope: v1alpha1.Scope{Level: v1alpha1.ScopeLevel(c.level), Department: c.department}}})
 	}
-	w := watches{lookup: lookup{cache: cluster.Build()}}
+	w := watches{Cluster: lookup.Cluster{Cache: cluster.Build()}}
 	place := func(namespace, project, department, home string) credential.Place {
 		return credential.Place{Namespace: namespace, Project: project, Department: department, Home: home}
 	}

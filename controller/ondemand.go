@@ -14,6 +14,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/usage"
 )
@@ -59,7 +60,7 @@ func (w watches) onUsage(counter *users.Counter, leavers *leavers) source.Source
 		func(ctx context.Context) []ctrl.Request {
 			return slices.DeleteFunc(w.requests(ctx), func(r ctrl.Request) bool {
 				var c v1alpha1.Credential
-				return w.cache.Get(ctx, r.NamespacedName, &c, shared) == nil && !onDemand(&c) && !leavers.isNews(ctx, &c, "")
+				return w.Cache.Get(ctx, r.NamespacedName, &c, lookup.Shared) == nil && !onDemand(&c) && !leavers.isNews(ctx, &c, "")
 			})
 		})
 }
@@ -70,12 +71,12 @@ func (w watches) onUsage(counter *users.Counter, leavers *leavers) source.Source
 // way shows when that pass is over, for it then changes the status or a copy.
 func (w watches) turns(ctx context.Context, counter *users.Counter, key client.ObjectKey, namespace string) bool {
 	var c v1alpha1.Credential
-	if err := w.cache.Get(ctx, key, &c, shared); err != nil || !onDemand(&c) || !c.DeletionTimestamp.IsZero() {
+	if err := w.Cache.Get(ctx, key, &c, lookup.Shared); err != nil || !onDemand(&c) || !c.DeletionTimestamp.IsZero() {
 		return false
 	}
 	query := users.Ask(&c, namespace)
 	used := counter.Index.IsUsed(query)
-	copied := w.cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: query.Secret}, copies.Secret(), shared) == nil
+	copied := w.Cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: query.Secret}, copies.Secret(), lookup.Shared) == nil
 	expected := slices.Contains(c.Status.PendingNamespaces, namespace) || slices.Contains(c.Status.TakenNamespaces, namespace)
 	return used != (copied || expected)
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/strays"
 	"github.com/credence-dev/credence/controller/users"
 )
 
@@ -36,7 +37,7 @@ type reconciler struct {
 	gatherer
 	client   client.Client
 	writer   *copies.Writer
-	guard    *guard
+	guard    *strays.Guard
 	recorder recorder.EventRecorder
 	// retryFloor is how long a pass is put off at least that only tries again what
 	// failed. Of thousands of namespaces that refuse, one is always due.
@@ -53,7 +54,7 @@ type pass struct {
 // Reconcile runs one pass and writes the status that it comes to.
 func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var c v1alpha1.Credential
-	if err := r.cache.Get(ctx, request.NamespacedName, &c); err != nil {
+	if err := r.Cache.Get(ctx, request.NamespacedName, &c); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	run := r.keep
@@ -197,7 +198,7 @@ func (r *reconciler) publish(ctx context.Context, o *observation) error {
 			"desired", status.Namespaces.Desired, "ready", status.Namespaces.Ready, "issues", status.IssuesTotal)
 	}
 	r.tellChanges(c, &before)
-	users.AwaitSighting(ctx, r.cache, c)
+	users.AwaitSighting(ctx, r.Cache, c)
 	return nil
 }
 

@@ -3,7 +3,6 @@
 package controller
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,95 +11,28 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/credence-dev/credence/controller/adoption"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/controller/progress"
 	"github.com/credence-dev/credence/controller/restart"
+	"github.com/credence-dev/credence/controller/strays"
 	"github.com/credence-dev/credence/controller/users"
-	"github.com/credence-dev/credence/credential/catalog"
-	"github.com/credence-dev/credence/feed"
 	"github.com/credence-dev/credence/usage"
 )
 
+// LeaseName is the name of the controller's Lease, in the install namespace.
+const LeaseName = strays.LeaseName
+
 // recorderName is the reporting controller of our events.
 const recorderName = "credence-controller"
-
-// Options are the parts and settings of the controllers. Only the first three are
-// required.
-type Options struct {
-	// Catalog knows the namespaces and Credentials, and Feed keeps it up to date.
-	Catalog *catalog.Catalog
-	Feed    *feed.Feed
-	// Usage knows who uses what. While it does not, copies on demand stay as they are.
-	Usage users.Index
-	// UsageInterval is how often the users of a Credential are counted at most, and
-	// UsageLag how often that is told which changes with every rollout: automatic pull
-	// secrets, and pods with old values. The defaults are 1 s and 30 s.
-	UsageInterval, UsageLag time.Duration
-	// APIReader reads without a cache. The default is the manager's.
-	APIReader client.Reader
-	// Clock tells the time. The default is the system's.
-	Clock clock.PassiveClock
-	// Concurrency is how many writes of copies may be under way at once. The
-	// default is 16.
-	Concurrency int
-	// Workers is how many Credentials are reconciled at once. The default is 8.
-	Workers int
-	// RetryBase and RetryMax bound the back-off of a namespace that refuses its
-	// copy, or has another Secret in its place. The defaults are 1 s and 2 min.
-	RetryBase, RetryMax time.Duration
-	// ReleaseStrays lets copies go that the guard against removing very many at once
-	// would hold.
-	ReleaseStrays bool
-	// StrayInterval is how long a copy has to be without a Credential before it goes,
-	// and how often what is held is looked at again. The default is 30 s.
-	StrayInterval time.Duration
-	// Restart says whether workloads are restarted that read changed values.
-	Restart restart.Settings
-	// Progress takes note of what the controllers finish. The default is one that
-	// nobody asks.
-	Progress *progress.Monitor
-	// Heartbeat is how often the controllers are seen to work, and Resync how often
-	// every Credential is looked at although nothing happened. The defaults are 1 min
-	// and 1 h.
-	Heartbeat, Resync time.Duration
-	// Registerer takes the metrics. The default is controller-runtime's registry.
-	Registerer prometheus.Registerer
-}
-
-func (o *Options) setDefaults(mgr manager.Manager) {
-	if o.APIReader == nil {
-		o.APIReader = mgr.GetAPIReader()
-	}
-	if o.Clock == nil {
-		o.Clock = clock.RealClock{}
-	}
-	if o.Registerer == nil {
-		o.Registerer = metrics.Registry
-	}
-	o.Concurrency = cmp.Or(o.Concurrency, 16)
-	o.Workers = cmp.Or(o.Workers, 8)
-	o.UsageInterval = cmp.Or(o.UsageInterval, time.Second)
-	o.UsageLag = cmp.Or(o.UsageLag, 30*time.Second)
-	o.RetryBase = cmp.Or(o.RetryBase, time.Second)
-	o.StrayInterval = cmp.Or(o.StrayInterval, 30*time.Second)
-	if o.Progress == nil {
-		o.Progress = progress.NewMonitor(o.Clock)
-	}
-	o.Heartbeat = cmp.Or(o.Heartbeat, time.Minute)
-	o.Resync = cmp.Or(o.Resync, time.Hour)
-	o.RetryMax = cmp.Or(o.RetryMax, 2*time.Minute)
-}
 
 // Setup adds the controllers to a manager whose cache has CacheOptions. It must
 // be called before the manager starts, and its context is needed only until it
@@ -125,28 +57,28 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	if err := addParts(mgr, options, writer); err != nil {
 		return err
 	}
-	look := lookup{cache: mgr.GetCache(), live: options.APIReader}
+	cluster := lookup.Cluster{Cache: mgr.GetCache(), Live: options.APIReader}
 	sources, err := sourceCaches(mgr)
 	if err != nil {
 		return err
 	}
-	watch := watches{lookup: look, feed: options.Feed, layout: options.Catalog.Layout(), sources: sources}
+	watch := watches{Cluster: cluster, feed: options.Feed, layout: options.Catalog.Layout(), sources: sources}
 	counter := users.Counter{Index: options.Usage, Catalog: options.Catalog, Cache: mgr.GetCache()}
-	gate := &guard{
-		live:     options.APIReader,
-		clock:    options.Clock,
-		lease:    types.NamespacedName{Namespace: options.Catalog.Layout().InstallNamespace, Name: LeaseName},
-		release:  options.ReleaseStrays,
-		interval: options.StrayInterval,
+	guard := &strays.Guard{
+		Live:     options.APIReader,
+		Clock:    options.Clock,
+		Lease:    types.NamespacedName{Namespace: options.Catalog.Layout().InstallNamespace, Name: LeaseName},
+		Release:  options.ReleaseStrays,
+		Interval: options.StrayInterval,
 	}
-	keeper := &kept{client: mgr.GetClient(), live: options.APIReader, lease: gate.lease}
+	kept := &strays.Kept{Client: mgr.GetClient(), Live: options.APIReader, Lease: guard.Lease}
 	for _, controller := range []struct {
 		what  string
 		setup func() error
 	}{
-		{"the controller of Credentials", func() error { return setupCredentials(mgr, options, writer, watch, gate, keeper, &counter) }},
+		{"the controller of Credentials", func() error { return setupCredentials(mgr, options, writer, watch, guard, kept, &counter) }},
 		{"the controller of the usage", func() error { return setupUsage(mgr, options, watch, counter) }},
-		{"the controller of strays", func() error { return setupStrays(mgr, options, writer, look, gate, keeper) }},
+		{"the controller of strays", func() error { return setupStrays(mgr, options, writer, cluster, guard, kept) }},
 		{"the controller of sources", func() error { return setupAdoption(mgr, options, sources[sourcesMade]) }},
 		{"restarts", func() error { return setupRestarts(mgr, options) }},
 	} {
@@ -172,20 +104,20 @@ func addParts(mgr manager.Manager, options Options, writer *copies.Writer) error
 	return nil
 }
 
-func setupCredentials(mgr manager.Manager, options Options, writer *copies.Writer, watch watches, gate *guard, keeper *kept, counter *users.Counter) error {
+func setupCredentials(mgr manager.Manager, options Options, writer *copies.Writer, watch watches, guard *strays.Guard, kept *strays.Kept, counter *users.Counter) error {
 	reconciler := &reconciler{
 		client:     mgr.GetClient(),
 		writer:     writer,
-		guard:      gate,
+		guard:      guard,
 		recorder:   mgr.GetEventRecorder(recorderName),
 		retryFloor: options.RetryBase,
 		gatherer: gatherer{
-			lookup:  watch.lookup,
+			Cluster: watch.Cluster,
 			users:   counter,
-			leavers: &leavers{lookup: watch.lookup, users: counter},
+			leavers: &leavers{Cluster: watch.Cluster, users: counter},
 			catalog: options.Catalog,
 			clock:   options.Clock,
-			kept:    keeper,
+			kept:    kept,
 			keyring: &copies.Keyring{
 				Client:    mgr.GetClient(),
 				Reader:    options.APIReader,
@@ -240,6 +172,25 @@ func (w watches) onHeartbeat(controller string, options Options) source.Source {
 		Resync:     options.Resync,
 		All:        w.all,
 	}
+}
+
+func setupStrays(mgr manager.Manager, options Options, writer *copies.Writer, cluster lookup.Cluster, guard *strays.Guard, kept *strays.Kept) error {
+	return strays.Setup(mgr, strays.Options{
+		Catalog:    options.Catalog,
+		Feed:       options.Feed,
+		Cluster:    cluster,
+		Guard:      guard,
+		Kept:       kept,
+		Writer:     writer,
+		Clock:      options.Clock,
+		Patience:   options.StrayInterval,
+		Recorder:   mgr.GetEventRecorder(recorderName),
+		Registerer: options.Registerer,
+		Controller: controllerOptions(1, logPlain[strays.Session](mgr.GetLogger())),
+		Wrap: func(inner reconcile.TypedReconciler[strays.Session]) reconcile.TypedReconciler[strays.Session] {
+			return progress.Observe(options.Progress, "stray", inner)
+		},
+	})
 }
 
 func setupAdoption(mgr manager.Manager, options Options, sources cache.Cache) error {

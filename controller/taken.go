@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/lookup"
 )
 
 // taken are the namespaces in scope where another Secret has the Kubernetes name.
@@ -28,7 +29,7 @@ func (g *gatherer) explainTaken(ctx context.Context, o *observation) error {
 	if len(taken) == 0 {
 		return nil
 	}
-	list, err := g.credentials(ctx, client.MatchingFields{indexSource: o.wanted.Name})
+	list, err := g.Credentials(ctx, client.MatchingFields{lookup.IndexSource: o.wanted.Name})
 	if err != nil || len(list) == 0 {
 		return err
 	}

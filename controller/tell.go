@@ -4,22 +4,18 @@ package controller
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
-	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/users"
 )
 
 // Reasons and actions of events that are not those of a condition.
 const (
 	eventWithdrawn = "Withdrawn"
-	eventReleased  = "StraysReleased"
 	eventKept      = "Kept"
 	eventRotated   = "Rotated"
 
@@ -28,11 +24,7 @@ const (
 	actionKeep     = "Keep"
 	actionRotate   = "Rotate"
 	actionExpire   = "Expire"
-	actionHold     = "Hold"
 )
-
-// maxNamesTold bounds how many namespaces an event names.
-const maxNamesTold = 5
 
 // tellChanges records an event for each condition that means something else than
 // before. Nothing is told twice, nor at a restart.
@@ -95,18 +87,4 @@ func explain(ready *metav1.Condition, c *v1alpha1.Credential) string {
 	}
 	first := c.Status.Issues[0]
 	return fmt.Sprintf("%s, the first in namespace %s: %s: %s", users.Plural(int(c.Status.IssuesTotal), "issue"), first.Namespace, first.Reason, first.Message)
-}
-
-// enumerate lists what copies are called by a name each, no more than a few.
-func enumerate(all []copies.Copy, name func(copies.Copy) string) string {
-	var names []string
-	for _, c := range all {
-		names = append(names, name(c))
-	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	if len(names) > maxNamesTold {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamesTold], ", "), len(names)-maxNamesTold)
-	}
-	return strings.Join(names, ", ")
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/feed"
@@ -22,7 +23,7 @@ import (
 
 // watches maps what happens in the cluster to the Credentials that it concerns.
 type watches struct {
-	lookup
+	lookup.Cluster
 	feed   *feed.Feed
 	layout credential.Layout
 	// sources are the caches of Secrets that may be sources.
@@ -34,7 +35,7 @@ type metadata = metav1.PartialObjectMetadata
 // onSources brings the Credentials whose source changed.
 func (w watches) onSources(c cache.Cache) source.Source {
 	return source.Kind(c, copies.Secret(), handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, secret *metadata) []ctrl.Request {
-		return w.requests(ctx, client.InNamespace(secret.Namespace), client.MatchingFields{indexSource: secret.Name})
+		return w.requests(ctx, client.InNamespace(secret.Namespace), client.MatchingFields{lookup.IndexSource: secret.Name})
 	}))
 }
 
@@ -45,11 +46,11 @@ func (w watches) onCopies(c cache.Cache) source.Source {
 }
 
 func (w watches) copyOf(ctx context.Context, secret *metadata) []ctrl.Request {
-	return w.requests(ctx, client.MatchingFields{indexName: secret.Labels[v1alpha1.LabelCopyOf]})
+	return w.requests(ctx, client.MatchingFields{lookup.IndexName: secret.Labels[v1alpha1.LabelCopyOf]})
 }
 
 func (w watches) requests(ctx context.Context, options ...client.ListOption) []ctrl.Request {
-	list, err := w.credentials(ctx, options...)
+	list, err := w.Credentials(ctx, options...)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "Could not find out whom an event concerns")
 		return nil
@@ -74,8 +75,8 @@ func (w watches) onFeed() source.SyncingSource {
 
 func (w watches) all(ctx context.Context) []ctrl.Request { return w.requests(ctx) }
 
-// affected returns the Credentials that a change of a Credential concerns. Who uses a credential concerns no other part of it: pods come and go
-// all the time.
+// affected returns the Credentials that a change of a Credential concerns. Who uses
+// a credential concerns no other part of it: pods come and go all the time.
 func (w watches) affected(ctx context.Context, change feed.Change) []ctrl.Request {
 	if users.IsOnlyAboutUsers(change) {
 		return nil
@@ -85,8 +86,8 @@ func (w watches) affected(ctx context.Context, change feed.Change) []ctrl.Reques
 		if c, ok := object.(*v1alpha1.Credential); ok {
 			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(c)})
 			if !change.OnlyStatus() {
-				requests = append(requests, w.requests(ctx, client.MatchingFields{indexName: c.Name})...)
-				requests = append(requests, w.requests(ctx, client.InNamespace(c.Namespace), client.MatchingFields{indexSource: c.Spec.SecretRef.Name})...)
+				requests = append(requests, w.requests(ctx, client.MatchingFields{lookup.IndexName: c.Name})...)
+				requests = append(requests, w.requests(ctx, client.InNamespace(c.Namespace), client.MatchingFields{lookup.IndexSource: c.Spec.SecretRef.Name})...)
 			}
 		}
 	}

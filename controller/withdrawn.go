@@ -15,6 +15,9 @@ import (
 	"github.com/credence-dev/credence/usage"
 )
 
+// maxNamesTold bounds how many namespaces, or users, an event names.
+const maxNamesTold = 5
+
 // tellWithdrawn records which copies went and why, in one event. It is a warning
 // if somebody still refers to what is no longer there.
 func (r *reconciler) tellWithdrawn(o *observation) {
@@ -34,7 +37,7 @@ func (r *reconciler) tellWithdrawn(o *observation) {
 	slices.Sort(reasons)
 	var parts []string
 	for _, why := range reasons {
-		parts = append(parts, fmt.Sprintf("from %s: %s", enumerate(gone[why], func(c copies.Copy) string { return c.Namespace }), why))
+		parts = append(parts, fmt.Sprintf("from %s: %s", namespacesOf(gone[why]), why))
 	}
 	if o.releases() {
 		r.tell(o.credential, corev1.EventTypeNormal, eventKept, actionKeep, "released the copy "+strings.Join(parts, "; "))
@@ -45,6 +48,20 @@ func (r *reconciler) tellWithdrawn(o *observation) {
 		note, kind = note+"; "+still, corev1.EventTypeWarning
 	}
 	r.tell(o.credential, kind, eventWithdrawn, actionWithdraw, note)
+}
+
+// namespacesOf lists where copies are, no more than a few.
+func namespacesOf(all []copies.Copy) string {
+	var names []string
+	for _, c := range all {
+		names = append(names, c.Namespace)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) > maxNamesTold {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamesTold], ", "), len(names)-maxNamesTold)
+	}
+	return strings.Join(names, ", ")
 }
 
 // whyWithdrawn says why a namespace has no copy any more, and whether its users

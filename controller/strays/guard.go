@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package strays
 
 import (
 	"context"
@@ -23,24 +23,26 @@ const (
 	// LeaseName is the name of the controller's Lease, in the install namespace. It
 	// carries AnnotationReleaseStrays, and the events about strays are told of it.
 	LeaseName = "credence-controller"
-	// resourceName is the name of the CustomResourceDefinition of Credentials.
-	resourceName = "credentials.credence.dev"
+	// ResourceName is the name of the CustomResourceDefinition of Credentials.
+	ResourceName = "credentials.credence.dev"
 	// maxRelease is how far ahead a release may reach, so that one that is forgotten
 	// does not disarm the guard.
 	maxRelease = time.Hour
 )
 
-// guard knows whether copies may be removed at all. Deleting the resource
+// Guard knows whether copies may be removed at all. Deleting the resource
 // Credential deletes every Credential, and one command would take the secrets of
 // every workload in the cluster.
-type guard struct {
-	live  client.Reader
-	clock clock.PassiveClock
-	lease types.NamespacedName
-	// release is the controller's flag: nothing is held.
-	release bool
-	// interval is how often somebody asks again while something is held.
-	interval time.Duration
+type Guard struct {
+	// Live reads the Lease and the resource, without a cache.
+	Live  client.Reader
+	Clock clock.PassiveClock
+	// Lease is the controller's.
+	Lease types.NamespacedName
+	// Release is the controller's flag: nothing is held.
+	Release bool
+	// Interval is how often somebody asks again while something is held.
+	Interval time.Duration
 
 	mu        sync.Mutex
 	heldUntil time.Time
@@ -56,25 +58,25 @@ const (
 )
 
 // resource asks for the state of the resource Credential.
-func (g *guard) resource(ctx context.Context) (resourceState, error) {
+func (g *Guard) resource(ctx context.Context) (resourceState, error) {
 	definition := &metadata{TypeMeta: metav1.TypeMeta{APIVersion: "apiextensions.k8s.io/v1", Kind: "CustomResourceDefinition"}}
-	switch err := g.live.Get(ctx, types.NamespacedName{Name: resourceName}, definition); {
+	switch err := g.Live.Get(ctx, types.NamespacedName{Name: ResourceName}, definition); {
 	case apierrors.IsNotFound(err):
 		return resourceMissing, nil
 	case err != nil:
-		return "", fmt.Errorf("reading CustomResourceDefinition %s: %w", resourceName, err)
+		return "", fmt.Errorf("reading CustomResourceDefinition %s: %w", ResourceName, err)
 	case !definition.DeletionTimestamp.IsZero():
 		return resourceTerminating, nil
 	}
 	return resourcePresent, nil
 }
 
-// holds says whether the copies of a Credential that is being deleted stay for
+// Holds says whether the copies of a Credential that is being deleted stay for
 // now. Its deletion must have been seen before: that of the resource begins
 // earlier. Only a yes is remembered, and not for long.
-func (g *guard) holds(ctx context.Context) (bool, error) {
+func (g *Guard) Holds(ctx context.Context) (bool, error) {
 	g.mu.Lock()
-	remembered := g.clock.Now().Before(g.heldUntil)
+	remembered := g.Clock.Now().Before(g.heldUntil)
 	g.mu.Unlock()
 	if remembered {
 		return true, nil
@@ -88,14 +90,14 @@ func (g *guard) holds(ctx context.Context) (bool, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.heldUntil = g.clock.Now().Add(g.interval / 2)
+	g.heldUntil = g.Clock.Now().Add(g.Interval / 2)
 	return true, nil
 }
 
 // released says whether somebody let go of what is held: by the flag, or until a
 // time that the Lease is annotated with.
-func (g *guard) released(ctx context.Context) (bool, error) {
-	if g.release {
+func (g *Guard) released(ctx context.Context) (bool, error) {
+	if g.Release {
 		return true, nil
 	}
 	lease, err := g.leaseNow(ctx)
@@ -106,7 +108,7 @@ func (g *guard) released(ctx context.Context) (bool, error) {
 	if !annotated {
 		return false, nil
 	}
-	if err := releases(value, g.clock.Now()); err != nil {
+	if err := releases(value, g.Clock.Now()); err != nil {
 		log.FromContext(ctx).Info("Nothing is released", "annotation", v1alpha1.AnnotationReleaseStrays, "because", err.Error())
 		return false, nil
 	}
@@ -135,11 +137,11 @@ func releases(value string, now time.Time) error {
 
 // leaseNow reads the Lease. Without one nothing is released, and what is told of
 // it has no UID.
-func (g *guard) leaseNow(ctx context.Context) (*metadata, error) {
+func (g *Guard) leaseNow(ctx context.Context) (*metadata, error) {
 	lease := &metadata{TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"}}
-	if err := g.live.Get(ctx, g.lease, lease); client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("reading Lease %s: %w", g.lease, err)
+	if err := g.Live.Get(ctx, g.Lease, lease); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading Lease %s: %w", g.Lease, err)
 	}
-	lease.Namespace, lease.Name = g.lease.Namespace, g.lease.Name
+	lease.Namespace, lease.Name = g.Lease.Namespace, g.Lease.Name
 	return lease, nil
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package strays
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -12,12 +11,9 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -28,55 +24,15 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
 )
 
-// TestNamesNow: only a word about the Credentials themselves is one. All copies of
-// a cluster would go when its CRD does.
-func TestNamesNow(t *testing.T) {
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	there := &v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: "home", Name: "key", UID: "1"}}
-	for name, test := range map[string]struct {
-		answer error
-		name   string
-		uids   []types.UID
-		fails  bool
-	}{
-		"there":            {nil, "key", []types.UID{"1"}, false},
-		"gone":             {nil, "other", nil, false},
-		"no such resource": {apierrors.NewNotFound(schema.GroupResource{}, ""), "other", nil, true},
-		"no such kind":     {&runtimeNoMatch{}, "other", nil, true},
-		"no answer":        {errors.New("connection refused"), "other", nil, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			live := fake.NewClientBuilder().WithScheme(scheme).WithObjects(there).
-				WithIndex(there, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
-				WithInterceptorFuncs(interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-					if test.answer != nil {
-						return test.answer
-					}
-					return c.List(ctx, list, options...)
-				}}).Build()
-			names, err := lookup{live: live}.namesNow(t.Context(), client.MatchingFields{"metadata.name": test.name})
-			if !sets.KeySet(names).Equal(sets.New(test.uids...)) || (err != nil) != test.fails {
-				t.Errorf("names: %v, error: %v", names, err)
-			}
-		})
-	}
-}
-
-type runtimeNoMatch struct{}
-
-func (*runtimeNoMatch) Error() string { return "no matches for kind Credential" }
-
-// strayWorld is what a session sees: one copy in the cache, whose Credential it does
+// world is what a session sees: one copy in the cache, whose Credential it does
 // not have, and what the API server has.
-type strayWorld struct {
-	*strayRemover
+type world struct {
+	*remover
 	*testing.T
 	live  client.WithWatch
 	clock *clocktesting.FakeClock
@@ -84,7 +40,7 @@ type strayWorld struct {
 	delete func()
 }
 
-func newStrayWorld(t *testing.T) *strayWorld {
+func newWorld(t *testing.T) *world {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, corev1.AddToScheme, coordinationv1.AddToScheme, apiextensionsv1.AddToScheme} {
@@ -92,21 +48,24 @@ func newStrayWorld(t *testing.T) *strayWorld {
 			t.Fatal(err)
 		}
 	}
-	w := &strayWorld{T: t, clock: clocktesting.NewFakeClock(time.Unix(1e9, 0)), delete: func() {}}
+	w := &world{T: t, clock: clocktesting.NewFakeClock(time.Unix(1e9, 0)), delete: func() {}}
 	w.live = fake.NewClientBuilder().WithScheme(scheme).WithObjects(
-		&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: resourceName}},
-		copyOf("a", "1"),
+		&apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: ResourceName}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "a", Name: "genericsecret-key",
+			Labels:      map[string]string{v1alpha1.LabelCopyOf: "key", v1alpha1.LabelManagedBy: v1alpha1.ManagedByCredence},
+			Annotations: map[string]string{v1alpha1.AnnotationCopyOfUID: "1", v1alpha1.AnnotationFingerprint: "i:f"},
+		}},
 	).WithInterceptorFuncs(interceptor.Funcs{Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
 		w.delete()
 		return c.Delete(ctx, object, options...)
 	}}).Build()
-	look := lookup{cache: noCredentials{w.live}, live: w.live}
 	lease := types.NamespacedName{Namespace: "install", Name: LeaseName}
-	w.strayRemover = &strayRemover{
-		lookup:  look,
+	w.remover = &remover{
+		Cluster: lookup.Cluster{Cache: noCredentials{w.live}, Live: w.live},
 		catalog: catalog.New(credential.Layout{}),
-		guard:   &guard{live: w.live, clock: w.clock, lease: lease, interval: time.Minute},
-		kept:    &kept{client: w.live, live: w.live, lease: lease},
+		guard:   &Guard{Live: w.live, Clock: w.clock, Lease: lease, Interval: time.Minute},
+		kept:    &Kept{Client: w.live, Live: w.live, Lease: lease},
 		writer: copies.NewWriter(copies.Options{Client: w.live, Reader: w.live, Cache: w.live, Clock: clock.RealClock{},
 			Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second}),
 		recorder: &events.FakeRecorder{},
@@ -128,7 +87,7 @@ func (c noCredentials) List(ctx context.Context, list client.ObjectList, options
 	return c.Reader.List(ctx, list, options...)
 }
 
-func (w *strayWorld) credential(name string, uid types.UID) {
+func (w *world) credential(name string, uid types.UID) {
 	w.Helper()
 	c := &v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: "home", Name: name, UID: uid}}
 	if err := w.live.Create(w.Context(), c); err != nil {
@@ -137,9 +96,9 @@ func (w *strayWorld) credential(name string, uid types.UID) {
 }
 
 // session runs one, and returns how many copies are left.
-func (w *strayWorld) session() int {
+func (w *world) session() int {
 	w.Helper()
-	if _, err := w.Reconcile(w.Context(), session{}); err != nil {
+	if _, err := w.Reconcile(w.Context(), Session{}); err != nil {
 		w.Fatal(err)
 	}
 	var list corev1.SecretList
@@ -162,7 +121,7 @@ func TestStraysAreCertain(t *testing.T) {
 		"the cache lacks the one of a backup": {"key", "2", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newStrayWorld(t)
+			w := newWorld(t)
 			w.credential(test.name, test.uid)
 			for range 3 {
 				w.session()
@@ -178,7 +137,7 @@ func TestStraysAreCertain(t *testing.T) {
 // TestHeldStraysWaitAnew: what was held for long does not go as soon as the first
 // Credential is there again.
 func TestHeldStraysWaitAnew(t *testing.T) {
-	w := newStrayWorld(t)
+	w := newWorld(t)
 	w.credential("other", "3")
 	w.session()
 	if err := w.live.Delete(t.Context(), &v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: "home", Name: "other"}}); err != nil {
@@ -202,7 +161,7 @@ func TestHeldStraysWaitAnew(t *testing.T) {
 
 // TestLateRemovalsCount: the guard counts copies that go after their session.
 func TestLateRemovalsCount(t *testing.T) {
-	w := newStrayWorld(t)
+	w := newWorld(t)
 	answer := make(chan struct{})
 	w.delete = func() { <-answer }
 	w.credential("other", "2")
@@ -220,7 +179,7 @@ func TestLateRemovalsCount(t *testing.T) {
 }
 
 // idle waits until nothing is under way for a Credential.
-func (w *strayWorld) idle(uid types.UID) {
+func (w *world) idle(uid types.UID) {
 	w.Helper()
 	if err := wait.PollUntilContextTimeout(w.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
 		return !w.writer.Busy(uid), nil
@@ -232,7 +191,7 @@ func (w *strayWorld) idle(uid types.UID) {
 // TestGoneAreForgotten: nobody tells the writer that a Credential is gone whose
 // finalizer was stripped.
 func TestGoneAreForgotten(t *testing.T) {
-	w := newStrayWorld(t)
+	w := newWorld(t)
 	answer := make(chan struct{})
 	w.delete = func() { <-answer }
 	for _, sessions := range []int{0, 1} {

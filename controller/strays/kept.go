@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package strays
 
 import (
 	"context"
@@ -21,15 +21,17 @@ import (
 	"github.com/credence-dev/credence/controller/copies"
 )
 
-// kept knows the Credentials that were deleted with force-delete: keep and of which
+// Kept knows the Credentials that were deleted with force-delete: keep and of which
 // copies may still have our marks, because something kept them from being taken
 // off. Such a Credential may go before its copies are released, with its namespace
 // or when somebody strips its finalizer, and nobody else would know that they are
 // to stay. It is written on the controller's Lease, to outlast the process.
-type kept struct {
-	client client.Writer
-	live   client.Reader
-	lease  types.NamespacedName
+type Kept struct {
+	// Client writes the Lease, Live reads it without a cache.
+	Client client.Writer
+	Live   client.Reader
+	// Lease is the controller's.
+	Lease types.NamespacedName
 
 	mu sync.Mutex
 	// noted are those of which it is known that they are written.
@@ -38,8 +40,8 @@ type kept struct {
 	none bool
 }
 
-// names returns the names of those Credentials by their UIDs.
-func (k *kept) names(ctx context.Context) (map[types.UID]string, error) {
+// Names returns the names of those Credentials by their UIDs.
+func (k *Kept) Names(ctx context.Context) (map[types.UID]string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	lease, err := k.read(ctx)
@@ -49,21 +51,21 @@ func (k *kept) names(ctx context.Context) (map[types.UID]string, error) {
 	names, err := namesOn(lease)
 	if err != nil {
 		return nil, fmt.Errorf("reading Lease %s: annotation %s: %w; nothing is removed that may have been kept: mend or remove it",
-			k.lease, v1alpha1.AnnotationKeptCopies, err)
+			k.Lease, v1alpha1.AnnotationKeptCopies, err)
 	}
 	k.none = len(names) == 0
 	return names, nil
 }
 
 // mayHave says whether it is worth reading them.
-func (k *kept) mayHave() bool {
+func (k *Kept) mayHave() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return !k.none
 }
 
-// add notes a Credential.
-func (k *kept) add(ctx context.Context, c *v1alpha1.Credential) error {
+// Add notes a Credential.
+func (k *Kept) Add(ctx context.Context, c *v1alpha1.Credential) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.noted[c.UID] {
@@ -81,7 +83,7 @@ func (k *kept) add(ctx context.Context, c *v1alpha1.Credential) error {
 }
 
 // drop forgets Credentials of which no copy is left.
-func (k *kept) drop(ctx context.Context, done []types.UID) error {
+func (k *Kept) drop(ctx context.Context, done []types.UID) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, uid := range done {
@@ -96,7 +98,7 @@ func (k *kept) drop(ctx context.Context, done []types.UID) error {
 
 // change rewrites the annotation. The leader election renews the Lease meanwhile,
 // so that a conflict is nothing special.
-func (k *kept) change(ctx context.Context, apply func(map[types.UID]string)) error {
+func (k *Kept) change(ctx context.Context, apply func(map[types.UID]string)) error {
 	again := func(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
 	err := retry.OnError(retry.DefaultBackoff, again, func() error {
 		lease, err := k.read(ctx)
@@ -112,23 +114,23 @@ func (k *kept) change(ctx context.Context, apply func(map[types.UID]string)) err
 			return err
 		}
 		if lease.ResourceVersion == "" {
-			return k.client.Create(ctx, lease, client.FieldOwner(v1alpha1.FieldManager))
+			return k.Client.Create(ctx, lease, client.FieldOwner(v1alpha1.FieldManager))
 		}
-		return k.client.Update(ctx, lease, client.FieldOwner(v1alpha1.FieldManager))
+		return k.Client.Update(ctx, lease, client.FieldOwner(v1alpha1.FieldManager))
 	})
 	if err != nil {
-		return fmt.Errorf("noting on Lease %s which copies are kept: %w", k.lease, err)
+		return fmt.Errorf("noting on Lease %s which copies are kept: %w", k.Lease, err)
 	}
 	return nil
 }
 
 // read reads the Lease; one that does not exist has no resourceVersion.
-func (k *kept) read(ctx context.Context) (*coordinationv1.Lease, error) {
+func (k *Kept) read(ctx context.Context) (*coordinationv1.Lease, error) {
 	lease := &coordinationv1.Lease{}
-	if err := k.live.Get(ctx, k.lease, lease); client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("reading Lease %s: %w", k.lease, err)
+	if err := k.Live.Get(ctx, k.Lease, lease); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading Lease %s: %w", k.Lease, err)
 	}
-	lease.Namespace, lease.Name = k.lease.Namespace, k.lease.Name
+	lease.Namespace, lease.Name = k.Lease.Namespace, k.Lease.Name
 	return lease, nil
 }
 
@@ -161,7 +163,7 @@ func writeNames(lease *coordinationv1.Lease, names map[types.UID]string) error {
 // releaseKept makes ordinary Secrets of the copies that are to stay, and forgets
 // the Credentials that have none any more. No guard holds that: nobody loses
 // anything. It says when to come back.
-func (r *strayRemover) releaseKept(ctx context.Context, found findings) (time.Duration, error) {
+func (r *remover) releaseKept(ctx context.Context, found findings) (time.Duration, error) {
 	var next time.Duration
 	var done []types.UID
 	for uid, all := range found.kept {
@@ -173,7 +175,7 @@ func (r *strayRemover) releaseKept(ctx context.Context, found findings) (time.Du
 			if none {
 				done = append(done, uid)
 			} else {
-				next = sooner(next, r.guard.interval)
+				next = sooner(next, r.guard.Interval)
 			}
 			continue
 		}
@@ -181,7 +183,7 @@ func (r *strayRemover) releaseKept(ctx context.Context, found findings) (time.Du
 		log.FromContext(ctx).Info("Released copies of a credential that is gone", "credential", found.names[uid],
 			"copies", len(report.Removed), "left", len(report.Left))
 		// Whether that was all is for the next session to find out.
-		next = sooner(next, sooner(r.guard.interval, report.RetryAfter))
+		next = sooner(next, sooner(r.guard.Interval, report.RetryAfter))
 	}
 	if len(done) == 0 {
 		return next, nil
@@ -190,10 +192,10 @@ func (r *strayRemover) releaseKept(ctx context.Context, found findings) (time.Du
 }
 
 // hasNone asks the API server whether a Credential that is gone has no copies.
-func (r *strayRemover) hasNone(ctx context.Context, uid types.UID, name string) (bool, error) {
+func (r *remover) hasNone(ctx context.Context, uid types.UID, name string) (bool, error) {
 	if r.writer.Busy(uid) {
 		return false, nil
 	}
-	all, err := r.copiesNow(ctx, name)
+	all, err := r.CopiesNow(ctx, name)
 	return err == nil && !slices.ContainsFunc(all, func(c copies.Copy) bool { return c.CredentialUID == uid }), err
 }

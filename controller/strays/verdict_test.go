@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package strays
 
 import (
 	"strings"
@@ -33,9 +33,6 @@ func TestJudge(t *testing.T) {
 				t.Errorf("%d bytes: %s", len(message), message)
 			}
 		})
-	}
-	if len(heldMessage) > 1024 {
-		t.Errorf("the message of a held Credential has %d bytes", len(heldMessage))
 	}
 }
 

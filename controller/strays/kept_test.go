@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package strays
 
 import (
 	"context"
@@ -51,31 +51,31 @@ func TestKept(t *testing.T) {
 				builder = builder.WithObjects(test.lease)
 			}
 			c := builder.Build()
-			process := func() *kept { return &kept{client: c, live: c, lease: key} }
+			process := func() *Kept { return &Kept{Client: c, Live: c, Lease: key} }
 			k := process()
-			if names, err := k.names(t.Context()); (err != nil) != test.unread {
+			if names, err := k.Names(t.Context()); (err != nil) != test.unread {
 				t.Errorf("at first: %v, %v", names, err)
 			}
 			for range 2 {
-				if err := k.add(t.Context(), one("1")); err != nil {
+				if err := k.Add(t.Context(), one("1")); err != nil {
 					t.Fatal(err)
 				}
 			}
-			for _, reader := range []*kept{k, process()} {
-				if names, err := reader.names(t.Context()); err != nil || !maps.Equal(names, test.want) || !reader.mayHave() {
+			for _, reader := range []*Kept{k, process()} {
+				if names, err := reader.Names(t.Context()); err != nil || !maps.Equal(names, test.want) || !reader.mayHave() {
 					t.Errorf("noted is %v, %v", names, err)
 				}
 			}
 			if err := k.drop(t.Context(), []types.UID{"1", "2"}); err != nil {
 				t.Fatal(err)
 			}
-			if names, err := k.names(t.Context()); err != nil || len(names) > 0 || k.mayHave() {
+			if names, err := k.Names(t.Context()); err != nil || len(names) > 0 || k.mayHave() {
 				t.Errorf("still noted is %v, %v", names, err)
 			}
-			if err := k.add(t.Context(), one("1")); err != nil || !k.mayHave() {
+			if err := k.Add(t.Context(), one("1")); err != nil || !k.mayHave() {
 				t.Errorf("error %v", err)
 			}
-			if names, err := process().names(t.Context()); err != nil || len(names) != 1 {
+			if names, err := process().Names(t.Context()); err != nil || len(names) != 1 {
 				t.Errorf("noted again is %v, %v", names, err)
 			}
 		})

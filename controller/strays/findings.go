@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package strays
 
 import (
 	"context"
@@ -30,19 +30,19 @@ type findings struct {
 }
 
 // sort finds the copies and tells them apart.
-func (r *strayRemover) sort(ctx context.Context) (findings, error) {
-	all, err := listCopies(ctx, r.cache, shared)
+func (r *remover) sort(ctx context.Context) (findings, error) {
+	all, err := r.Copies(ctx)
 	if err != nil {
 		return findings{}, err
 	}
-	known, err := r.uids(ctx)
+	known, err := r.UIDs(ctx)
 	if err != nil {
 		return findings{}, err
 	}
 	found := findings{all: all, known: known, kept: map[types.UID][]copies.Copy{}}
 	isOrphan := func(c copies.Copy) bool { return !known.Has(c.CredentialUID) }
 	if slices.ContainsFunc(all, isOrphan) || r.kept.mayHave() {
-		if found.names, err = r.kept.names(ctx); err != nil {
+		if found.names, err = r.kept.Names(ctx); err != nil {
 			return findings{}, err
 		}
 	}
@@ -63,8 +63,9 @@ func (r *strayRemover) sort(ctx context.Context) (findings, error) {
 }
 
 // adopted says whether the copy of a gone Credential is the business of another
-// one of its name, which takes it over or withdraws it: see gatherer.inherit.
-func (r *strayRemover) adopted(c copies.Copy) bool {
+// one of its name, which takes it over or withdraws it: see inherit in package
+// controller.
+func (r *remover) adopted(c copies.Copy) bool {
 	place, known := r.catalog.Place(c.Namespace)
 	if !known || !place.IsProject() {
 		return false

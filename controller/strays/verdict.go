@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package strays
 
 import (
 	"context"
@@ -19,6 +19,12 @@ const (
 	heldResourceTerminating = "ResourceTerminating"
 	heldNoCredentials       = "NoCredentials"
 	heldTooMany             = "TooManyStrays"
+)
+
+// Other reasons and actions of events.
+const (
+	eventReleased = "StraysReleased"
+	actionHold    = "Hold"
 )
 
 // Up to maxStrays may go at a time, and more if they are not more than
@@ -70,9 +76,9 @@ func judge(e evidence) (reason, message string) {
 	what := fmt.Sprintf("%d of %d copies have no Credential any more", e.strays, e.copies)
 	switch {
 	case e.resource == resourceMissing:
-		reason, what = heldResourceMissing, what+", and the resource "+resourceName+" does not exist"
+		reason, what = heldResourceMissing, what+", and the resource "+ResourceName+" does not exist"
 	case e.resource == resourceTerminating:
-		reason, what = heldResourceTerminating, what+", and the resource "+resourceName+" is being deleted"
+		reason, what = heldResourceTerminating, what+", and the resource "+ResourceName+" is being deleted"
 	case e.credentials == 0:
 		reason, what = heldNoCredentials, what+", and the cluster has no Credential at all"
 	case strays > maxStrays && strays*100 > all*maxStrayPercent:
@@ -80,15 +86,15 @@ func judge(e evidence) (reason, message string) {
 	default:
 		return "", ""
 	}
-	return reason, what + "; nothing is removed. Create the Credentials again and they take their copies back. To have the copies removed, " + howToRelease
+	return reason, what + "; nothing is removed. Create the Credentials again and they take their copies back. To have the copies removed, " + HowToRelease
 }
 
-// howToRelease is what an administrator does who wants copies to go.
-const howToRelease = "annotate Lease " + LeaseName + " in the namespace of Credence with " + v1alpha1.AnnotationReleaseStrays +
+// HowToRelease is what an administrator does who wants copies to go.
+const HowToRelease = "annotate Lease " + LeaseName + " in the namespace of Credence with " + v1alpha1.AnnotationReleaseStrays +
 	" and a time within the next hour, such as 2027-06-30T12:00:00Z, until which nothing is held; or start the controller with --release-strays"
 
 // tell sets the metric and, if the verdict is another than before, tells of it.
-func (r *strayRemover) tell(ctx context.Context, reason, message string, e evidence) error {
+func (r *remover) tell(ctx context.Context, reason, message string, e evidence) error {
 	r.count(reason, e.strays)
 	if reason == r.verdict {
 		return nil
@@ -108,7 +114,7 @@ func (r *strayRemover) tell(ctx context.Context, reason, message string, e evide
 	return nil
 }
 
-func (r *strayRemover) count(reason string, strays int) {
+func (r *remover) count(reason string, strays int) {
 	for _, each := range []string{heldResourceMissing, heldResourceTerminating, heldNoCredentials, heldTooMany} {
 		count := 0
 		if each == reason {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package strays
 
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,38 +13,24 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
-	"github.com/credence-dev/credence/controller/progress"
+	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/credential/catalog"
-	"github.com/credence-dev/credence/feed"
 )
 
-// session is the one request of the controller of strays: they are judged
-// together, for one by one each of very many would be a small matter.
-type session struct{}
-
-// strayRemover removes the copies of Credentials that are gone: whose finalizer
-// was stripped, or whose resource was restored from a backup. It has one worker.
-type strayRemover struct {
-	lookup
+// remover removes strays, unless they are held. It has one worker.
+type remover struct {
+	lookup.Cluster
 	catalog  *catalog.Catalog
-	guard    *guard
-	kept     *kept
+	guard    *Guard
+	kept     *Kept
 	writer   *copies.Writer
 	recorder recorder.EventRecorder
 	clock    clock.PassiveClock
 	held     *prometheus.GaugeVec
-	// patience is how long a copy has to be a stray that nothing holds before it goes:
-	// Credentials that are restored one after the other take theirs back.
 	patience time.Duration
 
 	since   map[types.UID]time.Time // when a copy was first seen to be such
@@ -51,64 +38,8 @@ type strayRemover struct {
 	verdict string // the last one that was told
 }
 
-func setupStrays(mgr manager.Manager, options Options, writer *copies.Writer, look lookup, gate *guard, keeper *kept) error {
-	remover := &strayRemover{
-		lookup:   look,
-		catalog:  options.Catalog,
-		guard:    gate,
-		kept:     keeper,
-		writer:   writer,
-		recorder: mgr.GetEventRecorder(recorderName),
-		clock:    options.Clock,
-		patience: options.StrayInterval,
-		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "credence_stray_copies_held",
-			Help: "Copies without a Credential that are not removed, by the reason (ResourceMissing, ResourceTerminating, NoCredentials, TooManyStrays).",
-		}, []string{"reason"}),
-		since: map[types.UID]time.Time{},
-	}
-	if err := options.Registerer.Register(remover.held); err != nil {
-		return fmt.Errorf("registering metrics: %w", err)
-	}
-	remover.count("", 0)
-	return builder.TypedControllerManagedBy[session](mgr).Named("stray").
-		WatchesRawSource(&feed.Source[session]{
-			Feed:     options.Feed,
-			Affected: remover.comesOrGoes,
-			Initial:  func(context.Context) []session { return []session{{}} },
-		}).
-		WatchesRawSource(remover.copies(mgr.GetCache())).
-		WithOptions(controllerOptions(1, logPlain[session](mgr.GetLogger()))).
-		Complete(progress.Observe[session](options.Progress, "stray", remover))
-}
-
-// copies calls for a session when a copy changes whose Credential the cache does
-// not have.
-func (r *strayRemover) copies(c cache.Cache) source.TypedSource[session] {
-	return source.TypedKind(c, copies.Secret(), handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, secret *metadata) []session {
-		found, ours := copies.Read(secret)
-		if !ours {
-			return nil
-		}
-		if known, err := r.knows(ctx, found.CredentialUID); err != nil || known {
-			return nil
-		}
-		return []session{{}}
-	}))
-}
-
-// comesOrGoes calls for a session when there is a Credential more or less.
-func (r *strayRemover) comesOrGoes(_ context.Context, change feed.Change) []session {
-	before, went := change.Before.(*v1alpha1.Credential)
-	after, came := change.After.(*v1alpha1.Credential)
-	if !went && !came || went && came && before.UID == after.UID {
-		return nil
-	}
-	return []session{{}}
-}
-
 // Reconcile removes the strays, unless they are held, and releases what is kept.
-func (r *strayRemover) Reconcile(ctx context.Context, _ session) (ctrl.Result, error) {
+func (r *remover) Reconcile(ctx context.Context, _ Session) (ctrl.Result, error) {
 	r.removed.add(r.clock.Now(), len(r.writer.Late(strayUID)))
 	found, err := r.sort(ctx)
 	if err != nil {
@@ -127,7 +58,7 @@ func (r *strayRemover) Reconcile(ctx context.Context, _ session) (ctrl.Result, e
 
 // remove removes the orphans that are strays, unless they are held, and says when
 // to come back.
-func (r *strayRemover) remove(ctx context.Context, found findings) (time.Duration, error) {
+func (r *remover) remove(ctx context.Context, found findings) (time.Duration, error) {
 	if len(found.orphans) == 0 {
 		clear(r.since)
 		return 0, r.tell(ctx, "", "", evidence{copies: len(found.all)})
@@ -144,17 +75,33 @@ func (r *strayRemover) remove(ctx context.Context, found findings) (time.Duratio
 	if held {
 		// When the first Credential of a backup is there, the others are still to come.
 		clear(r.since)
-		return r.guard.interval, nil
+		return r.guard.Interval, nil
 	}
 	ripe := r.ripe(strays)
 	if len(ripe) == 0 {
-		return r.guard.interval, nil
+		return r.guard.Interval, nil
 	}
 	report := r.writer.Spread(ctx, copies.Wanted{UID: strayUID}, copies.Plan(copies.Situation{Existing: ripe}))
 	r.removed.add(r.clock.Now(), len(report.Removed))
 	log.FromContext(ctx).Info("Removed copies of credentials that are gone",
-		"credentials", enumerate(report.Removed, func(c copies.Copy) string { return c.CredentialName }), "copies", len(report.Removed), "left", len(report.Left))
-	return sooner(r.guard.interval, report.RetryAfter), nil
+		"credentials", credentialsOf(report.Removed), "copies", len(report.Removed), "left", len(report.Left))
+	return sooner(r.guard.Interval, report.RetryAfter), nil
+}
+
+// maxNamesTold bounds how many credentials a line of the log names.
+const maxNamesTold = 5
+
+// credentialsOf lists whose copies some are, no more than a few.
+func credentialsOf(all []copies.Copy) string {
+	names := sets.New[string]()
+	for _, c := range all {
+		names.Insert(c.CredentialName)
+	}
+	sorted := sets.List(names)
+	if len(sorted) > maxNamesTold {
+		return fmt.Sprintf("%s and %d more", strings.Join(sorted[:maxNamesTold], ", "), len(sorted)-maxNamesTold)
+	}
+	return strings.Join(sorted, ", ")
 }
 
 // strayUID is what the writer knows strays under, which are of many Credentials.
@@ -173,8 +120,8 @@ func sooner(a, b time.Duration) time.Duration {
 // much, as after the resource was missing, and one that it does not have yet may
 // take over the copies of its name. How the resource fares is asked for afterwards:
 // if it was not being deleted then, no Credential went with it before.
-func (r *strayRemover) investigate(ctx context.Context, found findings) ([]copies.Copy, evidence, error) {
-	existing, listErr := r.namesNow(ctx)
+func (r *remover) investigate(ctx context.Context, found findings) ([]copies.Copy, evidence, error) {
+	existing, listErr := r.NamesNow(ctx)
 	state, err := r.guard.resource(ctx)
 	if err != nil {
 		return nil, evidence{}, err
@@ -198,7 +145,7 @@ func (r *strayRemover) investigate(ctx context.Context, found findings) ([]copie
 }
 
 // ripe returns the strays that have been such for long enough.
-func (r *strayRemover) ripe(strays []copies.Copy) []copies.Copy {
+func (r *remover) ripe(strays []copies.Copy) []copies.Copy {
 	now := r.clock.Now()
 	since := make(map[types.UID]time.Time, len(strays))
 	var ripe []copies.Copy
@@ -217,7 +164,7 @@ func (r *strayRemover) ripe(strays []copies.Copy) []copies.Copy {
 }
 
 // holds judges strays, and tells when the verdict is another than before.
-func (r *strayRemover) holds(ctx context.Context, e evidence) (bool, error) {
+func (r *remover) holds(ctx context.Context, e evidence) (bool, error) {
 	if e.strays == 0 {
 		return false, r.tell(ctx, "", "", e)
 	}
