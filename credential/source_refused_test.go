@@ -23,8 +23,8 @@ func TestExamineRefuses(t *testing.T) {
 		message   string
 	}{
 		"type unknown": {
-			candidate(clusterScope, madeTogether, func(c *credential.Candidate) { c.Credential.Spec.Type = "token" }),
-			"SourceInvalid", `type "token" is unknown`,
+			candidate(clusterScope, madeTogether, func(c *credential.Candidate) { c.Credential.Spec.Type = "canary" }),
+			"SourceInvalid", `type "canary" is unknown`,
 		},
 		"scope unknown": {candidate(v1alpha1.Scope{}), "SourceInvalid", `scope level "" is unknown`},
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"gomodules.xyz/jsonpatch/v2"
 
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/injector"
@@ -224,6 +225,29 @@ func BenchmarkHostile(b *testing.B) {
 				if _, err := injector.Inject(known, injector.Request{Pod: decoded, Namespace: "team-a"}); err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+// TestRecordLeavesAPodValid: annotations have a bound in all, and a pod that is full
+// of them is none that Credence may make invalid.
+func TestRecordLeavesAPodValid(t *testing.T) {
+	known, _ := catalogOf(t, "testdata/assets.yaml", credential.DefaultLayout())
+	for size, recorded := range map[int]bool{100_000: true, 262_090: false} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			pod := podWith(t, "credence.dev/credentials", "tokens")
+			pod.Metadata.Annotations["example.com/note"] = strings.Repeat("x", size)
+			result, err := injector.Inject(known, injector.Request{Pod: pod, Namespace: "team-a"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			written := slices.ContainsFunc(result.Operations, func(o jsonpatch.Operation) bool { return o.Path == "/metadata/annotations/credence.dev~1injected" })
+			if written != recorded {
+				t.Errorf("the record is written: %t", written)
+			}
+			if len(result.Record) == 0 || len(result.Operations) == 0 {
+				t.Error("nothing was injected")
 			}
 		})
 	}

@@ -32,15 +32,35 @@ func (p *plan) result() Result {
 		pull[i] = pod.LocalReference{Name: name}
 	}
 	builder.Append("/spec/imagePullSecrets", p.spec.ImagePullSecrets != nil, pull)
-	// A record that came with the pod, such as with a copy of another pod, is put
-	// right even where there is nothing to record.
-	if _, stale := p.request.Pod.Metadata.Annotations[v1alpha1.AnnotationInjected]; stale || len(p.record.Record) > 0 {
-		builder.Annotate(&p.request.Pod.Metadata, v1alpha1.AnnotationInjected, p.record.String())
-	}
+	p.writeRecord(&builder)
 	if p.request.Prefix != "" && len(p.pull.Items) > 0 {
 		p.warnings.add("imagePullSecrets in a pod template keep the API server from adding those of the service account")
 	}
 	return Result{Operations: builder.Operations, Warnings: p.warnings.all(), Record: p.record.Record}
+}
+
+// maxAnnotations is how many bytes the annotations of an object may have, keys and
+// values together: apimachinery's TotalAnnotationSizeLimitB.
+const maxAnnotations = 256 << 10
+
+// writeRecord writes the record, where the pod's own annotations leave room for it.
+// One that came with the pod, such as with a copy of another pod, is put right even
+// where there is nothing to record.
+func (p *plan) writeRecord(builder *patch.Builder) {
+	metadata := &p.request.Pod.Metadata
+	if _, stale := metadata.Annotations[v1alpha1.AnnotationInjected]; !stale && len(p.record.Record) == 0 {
+		return
+	}
+	text := p.record.String()
+	size := len(v1alpha1.AnnotationInjected) + len(text)
+	for key, value := range metadata.Annotations {
+		if key != v1alpha1.AnnotationInjected {
+			size += len(key) + len(value)
+		}
+	}
+	if size <= maxAnnotations {
+		builder.Annotate(metadata, v1alpha1.AnnotationInjected, text)
+	}
 }
 
 // write adds the container's operations. Variables go before the container's

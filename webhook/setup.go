@@ -35,8 +35,7 @@ type Registrar interface {
 	Register(path string, handler http.Handler)
 }
 
-// Register adds the admission entries to a server: today the two for the creation of
-// pods in pods.go. Every handler goes through wrap.
+// Register adds the admission entries to a server. Every handler goes through wrap.
 func Register(server Registrar, options Options, wrap func(http.Handler) http.Handler) error {
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}

@@ -250,3 +250,22 @@ func TestInjectProgram(t *testing.T) {
 		})
 	}
 }
+
+// TestFlagsAreChecked: a label that nothing can have would make no namespace a
+// project, and say nothing.
+func TestFlagsAreChecked(t *testing.T) {
+	for flag, want := range map[string]string{
+		"--project-label=":            "name part must be non-empty",
+		"--department-label=a b":      "name part must consist of",
+		"--system-namespace=A":        "must consist of lower case",
+		"--install-namespace=a.b":     "must not contain dots",
+		"--project-label=runai/queue": "",
+	} {
+		t.Run(flag, func(t *testing.T) {
+			_, _, err := runInject([]string{flag, "-f", "-"}, "")
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+}

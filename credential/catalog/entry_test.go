@@ -103,7 +103,7 @@ func TestEntryState(t *testing.T) {
 		"in use":              {entry(system, "x", cluster, ready("SourceInUse", metav1.ConditionFalse)), state{Problem: "SourceInUse"}},
 		"invalid":             {entry(system, "x", cluster, ready("SourceInvalid", metav1.ConditionFalse)), state{Problem: "SourceInvalid"}},
 		"mended":              {entry(system, "x", cluster, ready("SourceInvalid", metav1.ConditionTrue)), state{}},
-		"of an unknown type":  {entry(system, "x", cluster, func(c *v1alpha1.Credential) { c.Spec.Type = "token" }), state{}},
+		"of an unknown type":  {entry(system, "x", cluster, func(c *v1alpha1.Credential) { c.Spec.Type = "canary" }), state{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := state{test.entry.Behind, test.entry.SourceMissing, test.entry.KeysKnown, test.entry.Problem}
@@ -181,7 +181,7 @@ func TestNewEntryFromSource(t *testing.T) {
 		"source not given": {docker(func(c *credential.Candidate) { c.Secret = nil }), facts{}},
 		"source not valid": {docker(func(c *credential.Candidate) { c.Secret.Data = nil }), facts{Problem: "SourceInvalid", Told: "Secret credence-credentials/hub has no key .dockerconfigjson"}},
 		"status of old":    {docker(func(c *credential.Candidate) { c.Secret = nil; c.Credential.Status.Registries = []string{"quay.io"} }), facts{}},
-		"type unknown":     {docker(func(c *credential.Candidate) { c.Credential.Spec.Type = "token" }), facts{Problem: "SourceInvalid", Told: `type "token" is unknown`}},
+		"type unknown":     {docker(func(c *credential.Candidate) { c.Credential.Spec.Type = "canary" }), facts{Problem: "SourceInvalid", Told: `type "canary" is unknown`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := test.candidate.Credential.DeepCopy()

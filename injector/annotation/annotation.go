@@ -4,7 +4,7 @@
 // annotations are Credence's, and what they ask for. Whether it can be had is
 // not its question.
 //
-// It is pure, and must import no other package of this module but the API and search.
+// It is pure, and must import no other package of this module but the API, spelling and search.
 package annotation
 
 import (

@@ -92,7 +92,7 @@ func FuzzOurs(f *testing.F) {
 }
 
 func TestNearest(t *testing.T) {
-	names := []string{"bucket", "openai", "hub", "openai-2", "a"}
+	names := []string{"bucket", "openai", "hub", "openai-2", "a", "s3", "main", "mail"}
 	for name, want := range map[string]string{
 		"bukcet":                    `; did you mean "bucket"?`,
 		"open-ai":                   `; did you mean "openai"?`,
@@ -102,6 +102,9 @@ func TestNearest(t *testing.T) {
 		"b":                         `; did you mean "a"?`,
 		"bucket":                    "",
 		"database":                  "",
+		"123":                       "", // one letter in common is not much
+		"mian":                      `; did you mean "main"?`,
+		"maix":                      `; did you mean "main"?`,
 		"":                          "",
 		strings.Repeat("hub", 1000): "",
 	} {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/credential/spelling"
 )
 
 // Wanted is everything that the annotations of one pod ask for, in the order of
@@ -184,16 +185,16 @@ func unknown(key string) *Error {
 			}
 		}
 		slices.Sort(names)
-		if best := nearest(name, names); best != "" {
+		if best := spelling.Nearest(name, names); best != "" {
 			return failed(key, problem+didYouMean(domain+"/"+best))
 		}
 		return failed(key, problem)
 	}
 	kind := strings.TrimSuffix(domain, "."+v1alpha1.Group)
-	if best := nearest(kind, []string{"env", "mount"}); best != "" {
+	if best := spelling.Nearest(kind, []string{"env", "mount"}); best != "" {
 		return failed(key, problem+didYouMean(best+"."+v1alpha1.Group+"/"+name))
 	}
-	return failed(key, problem)
+	return failed(key, problem+" (there are "+v1alpha1.AnnotationEnvPrefix+"<variable> and "+v1alpha1.AnnotationMountPrefix+"<any name>)")
 }
 
 // maxItems bounds a list, because what follows compares its items with one
