@@ -32,6 +32,7 @@ fuzz: ## Every fuzz target for FUZZTIME (default 30s).
 bench: programs ## The figures that the design promises, as ratios.
 	go test -run '^$$' -bench . -benchmem ./injector
 	go test -run '^$$' -bench . -benchmem ./usage
+	go test -run '^$$' -bench . -benchmem ./controller/users
 	go test -run '^$$' -bench Admission -timeout 20m ./webhook
 	KUBEBUILDER_ASSETS=$(ASSETS) go test -C e2e -run '^$$' -bench . -benchtime 1x -timeout 30m ./...
 

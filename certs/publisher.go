@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -53,6 +54,9 @@ type Publisher struct {
 	// a label could select a configuration of somebody else's, which may not be written, and a rotation would wait for it
 	// for ever.
 	Names []string
+	// Mutating are the names of more mutating configurations, which have no validating
+	// one beside them. One that does not exist is waited for.
+	Mutating []string
 }
 
 var (
@@ -119,13 +123,15 @@ func (p *Publisher) names() []string {
 // managed returns the configurations that are ours to fill in.
 func (p *Publisher) managed(ctx context.Context) ([]configuration, error) {
 	var managed []configuration
-	for _, name := range p.names() {
+	for _, name := range slices.Concat(p.names(), p.Mutating) {
 		mutating := &admissionregistrationv1.MutatingWebhookConfiguration{}
 		if found, err := p.get(ctx, name, mutating); err != nil {
 			return nil, fmt.Errorf("reading MutatingWebhookConfiguration %s: %w", name, err)
 		} else if found {
 			managed = append(managed, mutatingConfiguration(mutating))
 		}
+	}
+	for _, name := range p.names() {
 		validating := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 		if found, err := p.get(ctx, name, validating); err != nil {
 			return nil, fmt.Errorf("reading ValidatingWebhookConfiguration %s: %w", name, err)

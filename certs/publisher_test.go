@@ -60,6 +60,20 @@ func TestPublisherFillsInEveryEntryThatIsOurs(t *testing.T) {
 	}
 }
 
+// A mutating configuration may have no validating one beside it, and come later: nobody
+// has the right to one of that name.
+func TestPublisherFillsInMutatingOnly(t *testing.T) {
+	c := newCluster(t, Settings{}, mutating("m", "a"), mutating("alone", "a"), validating("alone", "a"))
+	c.publisher.Names, c.publisher.Mutating = []string{"m"}, []string{"alone", "absent"}
+	c.rotate()
+	c.publish()
+	bundle := string(c.secret().Data[BundleKey])
+	published, err := c.publisher.Published(t.Context())
+	if err != nil || len(published) != 2 || string(published[0]) != bundle || string(published[1]) != bundle {
+		t.Errorf("%d bundles are kept, want those of two mutating configurations: %v", len(published), err)
+	}
+}
+
 // istio#5947: GitOps applies the manifest again.
 func TestPublisherRepairs(t *testing.T) {
 	c := newCluster(t, Settings{}, mutating("m", "a", "b"), validating("v", "a"))

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	admissioninformers "k8s.io/client-go/informers/admissionregistration/v1"
@@ -101,10 +102,11 @@ func setupPublisher(mgr manager.Manager, objects kubernetes.Interface, informer 
 // informers watch the configurations, and ask for no right on those of others.
 func (p *Publisher) informers(objects kubernetes.Interface) []cache.SharedIndexInformer {
 	var informers []cache.SharedIndexInformer
+	for _, name := range slices.Concat(p.names(), p.Mutating) {
+		informers = append(informers, admissioninformers.NewFilteredMutatingWebhookConfigurationInformer(objects, 0, cache.Indexers{}, named(name)))
+	}
 	for _, name := range p.names() {
-		informers = append(informers,
-			admissioninformers.NewFilteredMutatingWebhookConfigurationInformer(objects, 0, cache.Indexers{}, named(name)),
-			admissioninformers.NewFilteredValidatingWebhookConfigurationInformer(objects, 0, cache.Indexers{}, named(name)))
+		informers = append(informers, admissioninformers.NewFilteredValidatingWebhookConfigurationInformer(objects, 0, cache.Indexers{}, named(name)))
 	}
 	return informers
 }

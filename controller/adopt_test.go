@@ -100,26 +100,33 @@ func TestOrphanOfAnotherType(t *testing.T) {
 	w.checkCopy(w.secret(a, "genericsecret-key"), c, w.secret(w.layout.SystemNamespace, "key"), kinds[v1alpha1.Generic], status.Fingerprint)
 }
 
-// TestLivingRivalIsWaitedFor: the copy of a Credential that still exists is not
-// taken over, even if it is on its way out.
-func TestLivingRivalIsWaitedFor(t *testing.T) {
+// TestLivingRivalHandsOver: the copy of a wider Credential becomes that of a narrower
+// one that is used there instead, without ever being gone: pods may have it.
+func TestLivingRivalHandsOver(t *testing.T) {
 	w := newWorld(t)
 	home := w.namespace("home", map[string]string{v1alpha1.LabelDepartmentHome: "research"})
 	a := w.project("a", "research")
 	w.run()
 	wide := w.generic("key")
 	w.spread(wide, 1)
+	before := w.secret(a, "genericsecret-key")
+	w.pod(a, "reads", before.Name, nil)
 	policy, binding := w.refuseSecrets(a)
 	w.source(home, "key", kinds[v1alpha1.Generic], researchScope)
 	narrow := w.credential(home, "key", v1alpha1.Generic, researchScope)
 	status := w.because(narrow, v1alpha1.ReasonNamespaceIssues)
-	if len(status.TakenNamespaces) != 1 || status.Issues[0].Reason != v1alpha1.IssueNameTaken {
+	if len(status.PendingNamespaces)+len(status.TakenNamespaces) > 0 || status.Issues[0].Reason != v1alpha1.IssueAdmissionRefused {
 		t.Errorf("the status is %+v", status)
-	}
-	if got := w.secret(a, "genericsecret-key"); got.Annotations[v1alpha1.AnnotationCopyOfUID] != string(wide.UID) {
-		t.Error("it was taken over")
 	}
 	w.must(w.Delete(w.Context(), binding))
 	w.must(w.Delete(w.Context(), policy))
 	w.spread(narrow, 1)
+	if got := w.secret(a, before.Name); got.UID != before.UID || got.Annotations[v1alpha1.AnnotationCopyOfUID] != string(narrow.UID) {
+		t.Error("it was not taken over as it is")
+	}
+	w.must(w.Delete(w.Context(), wide))
+	w.gone(wide)
+	if got := w.secret(a, before.Name); got == nil || got.UID != before.UID {
+		t.Error("it went with the one that it was taken from")
+	}
 }

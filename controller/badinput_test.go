@@ -73,7 +73,7 @@ func TestBadSources(t *testing.T) {
 		"no-docker-config": {config(`{"auths":{"r.example.com":{"auth":"bm90LWE="}}}`), v1alpha1.DockerRegistry, v1alpha1.ReasonSourceInvalid,
 			`key .dockerconfigjson of Secret <s> has an "auth" that is not the base64 of <user>:<password>; make the Secret again with kubectl create secret docker-registry`},
 		"no-registry": {config(`{"auths":{}}`), v1alpha1.DockerRegistry, v1alpha1.ReasonSourceInvalid,
-			`key .dockerconfigjson of Secret <s> has no registry in "auths" that an image could come from`},
+			`key .dockerconfigjson of Secret <s> has no registry in "auths" that an image could come from; add one with its login`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &world{T: t, Client: w.Client, layout: w.layout}
@@ -195,7 +195,7 @@ func TestLeavesWhilePodsRun(t *testing.T) {
 			w.pod(a, "direct", "genericsecret-key", nil)
 			w.usedBy(c, "Deployment "+a+"/web", "Pod "+a+"/direct")
 			w.relabel(w.namespaceNamed(a), move.label(w), move.value)
-			w.spread(c, 1)
+			w.leftBehind(c, a, "1 workload there still refers to it, Pod "+a+"/direct") // web has no pod
 			w.usedBy(c)
 			w.eventually("it is told", func() error {
 				return w.says(c, "Warning Withdrawn: withdrew the copy from "+a, move.why,

@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -17,6 +19,7 @@ import (
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/strays"
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/usage"
 )
 
 // Values of the annotation force-delete.
@@ -28,6 +31,9 @@ const (
 // minRetry is how soon what could not be removed is tried again at the earliest.
 const minRetry = time.Second
 
+// soon is how soon what could not be removed is tried again.
+func (r *reconciler) soon() time.Duration { return min(minRetry, r.retryFloor) }
+
 // finalize removes the copies of a Credential that is being deleted, and then
 // lets it go.
 func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass, error) {
@@ -36,11 +42,11 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 	}
 	if r.writer.Busy(c.UID) {
 		// A copy that is being made would not show in any list.
-		return pass{again: minRetry}, nil
+		return pass{again: r.soon()}, nil
 	}
-	o := &observation{credential: c, now: r.clock.Now()}
+	o := &observation{credential: c, now: r.clock.Now(), layout: r.catalog.Layout()}
 	o.facts.KubernetesName = credential.KubernetesName(c)
-	o.wanted = copies.Wanted{Credential: client.ObjectKeyFromObject(c), UID: c.UID, Name: o.facts.KubernetesName}
+	o.wanted = copies.Wanted{Credential: client.ObjectKeyFromObject(c), UID: c.UID, Name: o.facts.KubernetesName, Ending: true}
 
 	held, err := r.holdsBack(ctx, o)
 	if err != nil {
@@ -52,9 +58,9 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 		if left, err = r.dispose(ctx, o); err != nil {
 			return pass{}, err
 		}
-		again = max(o.report.RetryAfter, minRetry)
+		again = max(o.report.RetryAfter, r.soon())
 	}
-	if held || len(left) > 0 {
+	if held || len(left) > 0 || r.writer.Owes(c.UID) {
 		// A namespace that is being deleted waits for nothing: what is left of its
 		// credential's copies elsewhere are strays, or kept (operator-sdk#3625).
 		terminating, err := r.IsTerminating(ctx, c.Namespace)
@@ -66,6 +72,7 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 			return pass{observation: o, again: again}, nil
 		}
 	}
+	r.writer.Forget(c.UID)
 	log.FromContext(ctx).Info("Released the credential", "copies", len(o.report.Removed), "left", len(left), "held", held)
 	return pass{}, r.setFinalizer(ctx, c, controllerutil.RemoveFinalizer)
 }
@@ -124,9 +131,14 @@ func (o *observation) releases() bool {
 	return !o.credential.DeletionTimestamp.IsZero() && o.credential.Annotations[v1alpha1.AnnotationForceDelete] == forceKeep
 }
 
+// forced says whether the Credential is being deleted and its users are to lose it.
+func (o *observation) forced() bool {
+	return !o.credential.DeletionTimestamp.IsZero() && o.credential.Annotations[v1alpha1.AnnotationForceDelete] == forceRemove
+}
+
 // clear removes, or releases, all copies of a Credential and returns those that
-// are still there. A copy that the cache does not show yet would be left behind
-// for good, so the last word is a live list's.
+// are still there, or there again. A copy that the cache does not show yet would be
+// left behind for good, so the last word is a live list's.
 func (r *reconciler) clear(ctx context.Context, o *observation) ([]copies.Copy, error) {
 	dispose := r.writer.Spread
 	if o.releases() {
@@ -139,17 +151,119 @@ func (r *reconciler) clear(ctx context.Context, o *observation) ([]copies.Copy, 
 			return nil, err
 		}
 		left = slices.DeleteFunc(all, func(c copies.Copy) bool { return c.CredentialUID != o.credential.UID })
-		if len(left) == 0 {
+		if err := r.planRemoval(ctx, o, left); err != nil {
+			return nil, err
+		}
+		if len(o.steps) == 0 && !r.writer.Owes(o.credential.UID) {
 			continue
 		}
-		o.steps = copies.Plan(copies.Situation{Wanted: o.wanted, Existing: left})
 		report := dispose(ctx, o.wanted, o.steps)
 		o.report.Removed = append(o.report.Removed, report.Removed...)
-		o.report.Left, o.report.RetryAfter = report.Left, report.RetryAfter
+		o.report.Left, o.report.RetryAfter, o.report.Outcomes = report.Left, report.RetryAfter, report.Outcomes
 		if len(report.Left) > 0 {
 			return left, nil
+		}
+		if back := o.back(); len(back) > 0 {
+			return back, nil
 		}
 		left = nil
 	}
 	return left, nil
+}
+
+// planRemoval has all copies of a Credential go, and those made again that went while
+// something came which needs them: by now the index shows it.
+func (r *reconciler) planRemoval(ctx context.Context, o *observation, existing []copies.Copy) error {
+	situation := copies.Situation{Existing: existing}
+	if err := r.revisit(ctx, o); err != nil {
+		return err
+	}
+	if !o.forced() && !o.releases() {
+		situation.Desired = r.missed(o, existing)
+	}
+	situation.Wanted = o.wanted
+	if len(situation.Desired) > 0 {
+		situation.Wanted = r.again(o)
+		if !situation.Wanted.Filled() {
+			situation.Desired = nil
+		}
+	}
+	o.wanted = situation.Wanted
+	o.steps = copies.Plan(situation)
+	r.exempt(o)
+	return nil
+}
+
+// revisit finds out what became of the scope and the source of a Credential that is
+// being deleted: what has to be withdrawn at once still has to be.
+func (r *reconciler) revisit(ctx context.Context, o *observation) error {
+	if o.last != nil || !o.hasCopies() {
+		return nil
+	}
+	last := &observation{credential: o.credential, now: o.now, layout: o.layout}
+	if err := r.examine(ctx, last); err != nil {
+		return err
+	}
+	if err := r.survey(ctx, last); err != nil {
+		return err
+	}
+	o.last = last
+	return nil
+}
+
+// missed are the namespaces in the scope of a Credential that is being deleted where
+// something needs a copy which is not there.
+func (r *reconciler) missed(o *observation, existing []copies.Copy) (missed []string) {
+	if !r.users.Index.Synced() || o.last == nil || o.last.problem != nil && o.last.problem.Withdraws() {
+		return nil
+	}
+	query := usage.Query{Secret: o.wanted.Name, Namespaces: o.without(existing)}
+	if !r.users.Index.IsUsed(query) {
+		return nil
+	}
+	found := r.users.Index.Users(query)
+	for _, user := range slices.Concat(found.Workloads, found.Automatic) {
+		missed = append(missed, user.Namespace)
+	}
+	slices.Sort(missed)
+	return slices.Compact(missed)
+}
+
+// without are the namespaces in the scope of a Credential that is being deleted which
+// have no copy.
+func (o *observation) without(existing []copies.Copy) (names []string) {
+	there := sets.New[string]()
+	for _, c := range existing {
+		if c.Name == o.wanted.Name {
+			there.Insert(c.Namespace)
+		}
+	}
+	for _, p := range o.last.projects {
+		if p.shadowedBy == nil && !p.terminating && !there.Has(p.namespace) {
+			names = append(names, p.namespace)
+		}
+	}
+	return names
+}
+
+// again returns what the copies of a Credential are to be that is being deleted: what
+// the last one was that went, or, after a restart, what the source says.
+func (r *reconciler) again(o *observation) copies.Wanted {
+	wanted, ok := r.writer.Recall(o.credential.UID)
+	if !ok {
+		wanted = o.last.wanted
+	}
+	wanted.Credential, wanted.Ending = o.wanted.Credential, true
+	return wanted
+}
+
+// back are the copies that are there again, or that could not be made for a reason
+// which will be over.
+func (o *observation) back() (back []copies.Copy) {
+	for namespace, outcome := range o.report.Outcomes {
+		if outcome.Exists || outcome.Reason == "" || outcome.Reason == v1alpha1.IssueWriteFailed {
+			back = append(back, copies.Copy{NamespacedName: types.NamespacedName{Namespace: namespace, Name: o.wanted.Name}})
+		}
+	}
+	return back
 }

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -18,7 +19,18 @@ import (
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/lookup"
+	"github.com/credence-dev/credence/controller/users"
+	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/usage"
 )
+
+// nobody needs a copy.
+type nobody struct{}
+
+func (nobody) Known(copies.Copy) (string, bool) { return "", true }
+
+func (nobody) Live(context.Context, types.NamespacedName) (string, error) { return "", nil }
 
 // behind is a cache that shows nothing yet.
 type behind struct{}
@@ -43,11 +55,16 @@ func copyOf(namespace, uid string) *corev1.Secret {
 func TestClearTrustsNoCache(t *testing.T) {
 	live := fake.NewClientBuilder().WithObjects(copyOf("a", "1"), copyOf("b", "2")).Build()
 	r := &reconciler{
-		gatherer: gatherer{Cluster: lookup.Cluster{Cache: behind{}, Live: live}},
-		writer: copies.NewWriter(copies.Options{Client: live, Reader: live, Cache: behind{}, Clock: clock.RealClock{},
+		gatherer: gatherer{
+			Cluster: lookup.Cluster{Cache: behind{}, Live: live},
+			catalog: catalog.New(credential.DefaultLayout()),
+			users:   &users.Counter{Index: usage.NewIndex()},
+		},
+		writer: copies.NewWriter(copies.Options{Client: live, Reader: live, Cache: behind{}, Clock: clock.RealClock{}, Holders: nobody{},
 			Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second}),
 	}
 	o := observed().deleting()
+	o.credential.Spec.Scope.Level = v1alpha1.ScopeCluster
 	o.credential.UID, o.wanted = "1", copies.Wanted{UID: "1", Name: "genericsecret-key"}
 	left, err := r.clear(t.Context(), o)
 	if err != nil || len(left) > 0 || len(o.report.Removed) != 1 {

@@ -4,6 +4,8 @@ package controller
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,6 +43,9 @@ type observation struct {
 	report copies.Report
 	// leavers are the issues of namespaces that left the scope and still need it.
 	leavers []v1alpha1.NamespaceIssue
+	// last is what became of scope and source of a Credential that is being deleted: its
+	// problem, projects, and what its copies would be.
+	last *observation
 	// held says that the Credential is being deleted and its copies stay.
 	held bool
 }
@@ -62,6 +67,15 @@ type project struct {
 // of its credentials itself.
 func (o *observation) hasCopies() bool {
 	return o.credential.Spec.Scope.Level != v1alpha1.ScopeProject
+}
+
+// project returns what is known of a namespace in scope.
+func (o *observation) project(namespace string) (project, bool) {
+	at, ok := slices.BinarySearchFunc(o.projects, namespace, func(p project, name string) int { return strings.Compare(p.namespace, name) })
+	if !ok {
+		return project{}, false
+	}
+	return o.projects[at], true
 }
 
 // gatherer does all the reading of a pass.
@@ -209,5 +223,6 @@ func (g *gatherer) plan(ctx context.Context, o *observation) error {
 		}
 	}
 	o.steps = copies.Plan(situation)
+	g.exempt(o)
 	return nil
 }

@@ -7,7 +7,9 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/lookup"
 )
 
 // sort tells a Credential's copies from those of others that have its name.
@@ -18,18 +20,34 @@ func (g *gatherer) sort(ctx context.Context, o *observation, all []copies.Copy, 
 		case c.CredentialUID == o.credential.UID:
 			situation.Existing = append(situation.Existing, c)
 		case c.Name == o.wanted.Name:
-			known, err := g.Knows(ctx, c.CredentialUID)
+			owner, err := g.ownedBy(ctx, c)
 			if err != nil {
 				return err
 			}
-			if known || !o.inScope(c.Namespace) {
+			switch {
+			case !o.inScope(c.Namespace):
 				situation.Others = append(situation.Others, c)
-			} else {
+			case owner == nil:
 				orphans = append(orphans, c)
+			case o.problem == nil && owner.Annotations[v1alpha1.AnnotationForceDelete] != forceKeep:
+				// The other one is shadowed here. Pods that have its copy are not to be without
+				// in between, so it is taken over and not waited for.
+				situation.Existing = append(situation.Existing, c)
+			default:
+				situation.Others = append(situation.Others, c)
 			}
 		}
 	}
 	return g.inherit(ctx, o, orphans, situation)
+}
+
+// ownedBy returns the Credential of a copy, nil if there is none.
+func (g *gatherer) ownedBy(ctx context.Context, c copies.Copy) (*v1alpha1.Credential, error) {
+	list, err := g.Credentials(ctx, client.MatchingFields{lookup.IndexUID: string(c.CredentialUID)})
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return &list[0], nil
 }
 
 // inScope says whether a Credential is the one that its name means in a namespace.

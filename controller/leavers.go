@@ -19,12 +19,14 @@ import (
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/controller/users"
+	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/usage"
 )
 
 // leavers knows the namespaces that left a Credential's scope while pods there have
-// it injected. Those pods cannot be replaced: the annotation means nothing any more,
-// and the Secret is gone.
+// it injected, or refer to its Secret. Those pods cannot be replaced: the annotation
+// means nothing any more, and the Secret is gone.
 //
 // Only a namespace that had a copy can be one of them, for anybody can make pods
 // that look injected. So it remembers where copies were; what was told of is in the
@@ -110,7 +112,7 @@ func (l *leavers) find(ctx context.Context, c *v1alpha1.Credential, existing []c
 
 // among looks for such namespaces among some, and says what is the matter there.
 func (l *leavers) among(ctx context.Context, c *v1alpha1.Credential, namespaces []string) (issues []v1alpha1.NamespaceIssue, err error) {
-	query := users.Ask(c)
+	var left []string
 	for _, namespace := range namespaces {
 		place, beyond := l.users.Catalog.Beyond(c.Spec.Scope, c.Namespace, namespace)
 		if !beyond {
@@ -119,15 +121,15 @@ func (l *leavers) among(ctx context.Context, c *v1alpha1.Credential, namespaces 
 		if _, means := l.users.Catalog.Lookup(place, c.Name); means {
 			l.forget(c, namespace) // it is another's now
 		} else {
-			query.Namespaces = append(query.Namespaces, namespace)
+			left = append(left, namespace)
 		}
 	}
-	all := map[string][]usage.User{}
-	for _, user := range l.users.Index.Injected(query) {
-		all[user.Namespace] = append(all[user.Namespace], user)
+	slices.Sort(left)
+	all, err := l.stillRefer(ctx, c, left)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(query.Namespaces)
-	for _, namespace := range query.Namespaces {
+	for _, namespace := range left {
 		if all[namespace] == nil {
 			continue
 		}
@@ -139,6 +141,35 @@ func (l *leavers) among(ctx context.Context, c *v1alpha1.Credential, namespaces 
 		}
 	}
 	return issues, nil
+}
+
+// stillRefer returns by namespace who refers to a Credential that has no copy there
+// any more: by annotation, and injected, or by the name of the Secret, unless somebody
+// has made another of that name.
+func (l *leavers) stillRefer(ctx context.Context, c *v1alpha1.Credential, namespaces []string) (map[string][]usage.User, error) {
+	all := map[string][]usage.User{}
+	for _, user := range l.users.Index.Injected(l.users.AskBeyond(c, namespaces...)...) {
+		all[user.Namespace] = append(all[user.Namespace], user)
+	}
+	secret := types.NamespacedName{Name: credential.KubernetesName(c)}
+	direct := l.users.Index.Users(usage.Query{Secret: secret.Name, Namespaces: namespaces})
+	others := map[string]bool{}
+	for _, user := range slices.Concat(direct.Workloads, direct.Automatic) {
+		other, known := others[user.Namespace]
+		if !known {
+			secret.Namespace = user.Namespace
+			found, err := l.HasOther(ctx, secret, c.UID)
+			if err != nil {
+				return nil, err
+			}
+			other = found
+			others[user.Namespace] = other
+		}
+		if !other && !slices.Contains(all[user.Namespace], user) {
+			all[user.Namespace] = append(all[user.Namespace], user)
+		}
+	}
+	return all, nil
 }
 
 // left says what is the matter in a namespace, and how to mend it.
@@ -162,7 +193,7 @@ func (l *leavers) left(scope v1alpha1.Scope, namespace string, by []usage.User) 
 	if place.Home != "" {
 		mend = fmt.Sprintf("take the label %s off the namespace, for a department's home is no project", v1alpha1.LabelDepartmentHome)
 	}
-	return cut(who+by[0].String()+", and its copy is withdrawn: "+mend+", or take the annotation off the workload", maxIssue)
+	return cut(who+by[0].String()+", and its copy is withdrawn: "+mend+", or take it off the workload", maxIssue)
 }
 
 // maxIssue is the longest message that an issue may have.
@@ -177,10 +208,22 @@ func cut(text string, limit int) string {
 }
 
 // concerned are the Credentials of which a change of the usage makes the status
-// wrong: pods in a namespace beyond the scope have them, or none do any more.
+// wrong: pods in a namespace beyond the scope have them, or none do any more. What an
+// asset's name meant there may not be what it means now.
 func (l *leavers) concerned(ctx context.Context, change usage.Change) (requests []ctrl.Request) {
-	for _, name := range change.Credentials {
-		list, err := l.Credentials(ctx, client.MatchingFields{lookup.IndexName: name})
+	names := change.Credentials
+	for _, named := range change.Assets {
+		names = slices.Concat(names, l.users.GivenBy(asset.Kind(named.Kind), named.Name).UnsortedList())
+	}
+	fields := make([]client.MatchingFields, 0, len(names)+len(change.Secrets))
+	for _, name := range names {
+		fields = append(fields, client.MatchingFields{lookup.IndexName: name})
+	}
+	for _, secret := range change.Secrets {
+		fields = append(fields, client.MatchingFields{users.IndexSecret: secret})
+	}
+	for _, field := range fields {
+		list, err := l.Credentials(ctx, field)
 		if err != nil {
 			log.FromContext(ctx).Error(err, "Could not find out whom a change of the usage concerns")
 			return nil

@@ -50,15 +50,14 @@ func TestLeavers(t *testing.T) {
 	c := w.ofResearch(w.layout.SystemNamespace, "key")
 	w.spread(c, 2)
 	pod := w.injected(b, "resb")
-	w.deployment(b, "named", "key")           // was never injected
-	w.pod(b, "own", "genericsecret-key", nil) // nor this one
+	w.deployment(b, "named", "key") // was never injected
 	w.pod(a, "stays", "genericsecret-key", nil)
 
 	department, research := w.layout.DepartmentLabel, w.layout.DepartmentLabel+"=research"
 	namespace := w.namespaceNamed(b)
 	w.relabel(namespace, department, "sales")
 	w.leftBehind(c, b, "1 workload there still refers to it, Pod "+b+"/resb, and its copy is withdrawn: label the namespace "+
-		research+" again, or take the annotation off the workload")
+		research+" again, or take it off the workload")
 	w.noCopies(b)
 	w.eventually("it is told", func() error {
 		return w.says(c, "Warning NamespaceIssues: 1 issue, the first in namespace "+b+": LeftScope: 1 workload there")
@@ -79,6 +78,12 @@ func TestLeavers(t *testing.T) {
 		w.leftBehind(c, b, "1 workload there still refers to it, Pod "+b+"/another")
 	})
 
+	// What mends it depends on both labels, whichever changed last.
+	w.relabel(namespace, w.layout.ProjectLabel, "")
+	w.leftBehind(c, b, "label the namespace "+w.layout.ProjectLabel+"=<name> and "+research+" again")
+	w.relabel(namespace, w.layout.ProjectLabel, "b")
+	w.leftBehind(c, b, "label the namespace "+research+" again")
+
 	w.relabel(namespace, department, "research") // back
 	w.spread(c, 2)
 	w.relabel(namespace, w.layout.ProjectLabel, "")
@@ -86,12 +91,29 @@ func TestLeavers(t *testing.T) {
 	w.remove(w.podNamed(b, "another"))
 	w.spread(c, 1)
 
+	t.Run("by the name of the Secret", func(t *testing.T) {
+		w.pod(b, "direct", "genericsecret-key", nil)
+		w.leftBehind(c, b, "Pod "+b+"/direct")
+		own := w.secretNamed(b, "genericsecret-key") // which it may well mean
+		w.must(w.Create(w.Context(), own))
+		w.settle(c)
+		w.spread(c, 1)
+		w.must(w.Delete(w.Context(), own))
+		w.settle(c)
+		w.leftBehind(c, b, "Pod "+b+"/direct")
+		w.remove(w.podNamed(b, "direct"))
+		w.spread(c, 1)
+	})
 	t.Run("known late", func(t *testing.T) {
 		w.injected(b, "late")
 		w.leftBehind(c, b, "Pod "+b+"/late")
 		w.remove(w.podNamed(b, "late"))
 		w.spread(c, 1)
 	})
+}
+
+func (w *world) secretNamed(namespace, name string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 }
 
 func (w *world) podNamed(namespace, name string) *corev1.Pod {

@@ -6,6 +6,7 @@ import (
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/usage"
 )
 
@@ -26,6 +27,15 @@ func logWorkload(log logr.Logger) logConstructor[usage.Workload] {
 			return log
 		}
 		return log.WithValues("workload", w.Kind+" "+w.String())
+	}
+}
+
+func logAsset(log logr.Logger) logConstructor[catalog.Object] {
+	return func(id *catalog.Object) logr.Logger {
+		if id == nil {
+			return log
+		}
+		return log.WithValues("asset", id.String())
 	}
 }
 

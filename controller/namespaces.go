@@ -4,6 +4,7 @@ package controller
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,9 +92,10 @@ func (w watches) namespaceChange(change feed.Change) (before, after credential.P
 
 func isEnding(namespace *metadata) bool { return !namespace.DeletionTimestamp.IsZero() }
 
-// concernedBy returns the Credentials that live in places, reach them, or are
-// shadowed by what lives there: what namespaces were and are. Whether a scope fits
-// the place its object lives in does not matter here.
+// concernedBy returns the Credentials that live in places, reach them, are shadowed by
+// what lives there, are given by assets there, or were left by one of them: what
+// namespaces were and are.
+// Whether a scope fits the place its object lives in does not matter here.
 func (w watches) concernedBy(ctx context.Context, places ...credential.Place) []ctrl.Request {
 	all, err := w.Credentials(ctx)
 	if err != nil {
@@ -101,7 +103,7 @@ func (w watches) concernedBy(ctx context.Context, places ...credential.Place) []
 		return nil
 	}
 	in := partsOf(places)
-	rivals := sets.New[string]() // names of what lives in homes
+	rivals := w.users.GivenIn(in.namespaces) // and names of what lives in homes
 	for i := range all {
 		if in.homes.Has(all[i].Namespace) {
 			rivals.Insert(all[i].Name)
@@ -109,7 +111,7 @@ func (w watches) concernedBy(ctx context.Context, places ...credential.Place) []
 	}
 	var requests []ctrl.Request
 	for i := range all {
-		if in.reached(all[i].Spec.Scope) || in.namespaces.Has(all[i].Namespace) || rivals.Has(all[i].Name) {
+		if in.reached(all[i].Spec.Scope) || in.namespaces.Has(all[i].Namespace) || rivals.Has(all[i].Name) || in.left(&all[i]) {
 			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&all[i])})
 		}
 	}
@@ -138,4 +140,10 @@ func partsOf(places []credential.Place) parts {
 func (p parts) reached(scope v1alpha1.Scope) bool {
 	return scope.Level == v1alpha1.ScopeCluster && len(p.departments) > 0 ||
 		scope.Level == v1alpha1.ScopeDepartment && p.departments.Has(scope.Department)
+}
+
+// left says whether a status tells of one of the namespaces that it left the scope.
+// How to mend that depends on all of its labels.
+func (p parts) left(c *v1alpha1.Credential) bool {
+	return slices.ContainsFunc(saidToLeave(c), func(issue v1alpha1.NamespaceIssue) bool { return p.namespaces.Has(issue.Namespace) })
 }

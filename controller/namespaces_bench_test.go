@@ -87,7 +87,7 @@ func BenchmarkNamespaceMore(b *testing.B) {
 	g := gatherer{Cluster: look, catalog: into, clock: clock.RealClock{}, keyring: &copies.Keyring{Reader: cluster},
 		users: &users.Counter{Index: usage.NewIndex(), Catalog: into, Cache: cluster}}
 	writer := copies.NewWriter(copies.Options{Clock: g.clock, Concurrency: 16, RetryBase: time.Second, RetryMax: time.Minute})
-	w := watches{Cluster: look, layout: layout}
+	w := watches{Cluster: look, layout: layout, users: g.users}
 	more := feed.Namespace()
 	more.Name, more.Labels = "more", map[string]string{v1alpha1.LabelProject: "more"}
 

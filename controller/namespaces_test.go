@@ -16,7 +16,10 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/lookup"
+	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
+	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/feed"
 )
 
@@ -80,7 +83,11 @@ func TestConcernedBy(t *testing.T) {
 		cluster.WithObjects(&v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: c.name},
 			Spec: v1alpha1.CredentialSpec{Scope: v1alpha1.Scope{Level: v1alpha1.ScopeLevel(c.level), Department: c.department}}})
 	}
-	w := watches{Cluster: lookup.Cluster{Cache: cluster.Build()}}
+	known := catalog.New(credential.DefaultLayout())
+	given := &v1alpha1.Environment{ObjectMeta: metav1.ObjectMeta{Namespace: "labs", Name: "torch"}}
+	given.Spec.Credentials = []v1alpha1.AssetName{"sales"}
+	known.SetAsset(asset.New(given))
+	w := watches{Cluster: lookup.Cluster{Cache: cluster.Build()}, users: &users.Counter{Catalog: known}}
 	place := func(namespace, project, department, home string) credential.Place {
 		return credential.Place{Namespace: namespace, Project: project, Department: department, Home: home}
 	}
@@ -93,6 +100,7 @@ func TestConcernedBy(t *testing.T) {
 		"a new project":      {[]credential.Place{{}, place("x", "x", "research", "")}, []string{"home/cluster", "home/home", "system/cluster", "system/research"}},
 		"another department": {[]credential.Place{place("a", "a", "", ""), place("a", "a", "sales", "")}, []string{"a/a", "system/cluster", "system/sales"}},
 		"a home":             {[]credential.Place{place("home", "", "", ""), place("home", "", "", "research")}, []string{"home/cluster", "home/home", "system/cluster"}},
+		"a home with assets": {[]credential.Place{place("labs", "", "", ""), place("labs", "", "", "sales")}, []string{"system/sales"}},
 		"several":            {[]credential.Place{{}, place("x", "x", "", ""), place("a", "a", "", ""), {}}, []string{"a/a", "system/cluster"}},
 	} {
 		t.Run(name, func(t *testing.T) {

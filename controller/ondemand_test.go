@@ -3,15 +3,18 @@
 package controller_test
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller"
 )
 
 // onDemand makes a generic credential for the cluster that is spread on demand.
@@ -87,6 +90,31 @@ func TestOnDemandAutomatic(t *testing.T) {
 	w.spread(c, 1)
 	if w.secret(a, "dockerregistry-hub") == nil {
 		t.Error("there is no copy")
+	}
+}
+
+// TestOnDemandCostsOneWrite: that a namespace begins to use a credential, and has its
+// copy, is one write.
+func TestOnDemandCostsOneWrite(t *testing.T) {
+	w := newWorld(t)
+	w.configure = func(o *controller.Options) { o.UsageInterval = time.Nanosecond } // it is counted at once
+	a := w.project("a", "")
+	w.run()
+	c := w.onDemand("key")
+	w.spread(c, 0)
+	for i := range 5 {
+		w.quiet(c)
+		name := fmt.Sprint("web", i)
+		pod := w.pod(a, name, "genericsecret-key", nil)
+		w.spread(c, 1)
+		w.usedBy(c, "Pod "+a+"/"+name)
+		w.settle(c)
+		if writes := w.sent.writes("/credentials/key"); len(writes) != 1 {
+			t.Errorf("it took %v", writes)
+		}
+		w.remove(pod)
+		w.spread(c, 0)
+		w.usedBy(c)
 	}
 }
 

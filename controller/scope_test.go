@@ -62,9 +62,10 @@ func TestShadowing(t *testing.T) {
 	w.source(home, "key", k, researchScope)
 	narrow := w.credential(home, "key", v1alpha1.Generic, researchScope)
 	w.spread(narrow, 1)
-	status := w.because(wide, v1alpha1.ReasonNamespaceIssues)
-	if status.Namespaces != (v1alpha1.NamespaceCounts{Desired: 1, Ready: 1}) || status.IssuesTotal != 1 ||
-		status.Issues[0].Namespace != a || status.Issues[0].Reason != v1alpha1.IssueShadowed {
+	status := w.status(wide, "shadowed in one namespace", func(s v1alpha1.CredentialStatus) bool { // and no copy there is to go any more
+		return ready(s).Reason == v1alpha1.ReasonNamespaceIssues && s.IssuesTotal == 1 && s.Namespaces == (v1alpha1.NamespaceCounts{Desired: 1, Ready: 1})
+	})
+	if status.Issues[0].Namespace != a || status.Issues[0].Reason != v1alpha1.IssueShadowed {
 		t.Errorf("the wider one's status is %+v", status)
 	}
 	if want := "credential " + home + "/key has the same name and is used here instead; delete that one, or make one of the two again under another name"; status.Issues[0].Message != want {

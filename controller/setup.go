@@ -19,12 +19,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/credence-dev/credence/controller/adoption"
+	"github.com/credence-dev/credence/controller/assets"
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/controller/progress"
 	"github.com/credence-dev/credence/controller/restart"
 	"github.com/credence-dev/credence/controller/strays"
 	"github.com/credence-dev/credence/controller/users"
+	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/usage"
 )
 
@@ -41,15 +43,21 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	if options.Catalog == nil || options.Feed == nil || options.Usage == nil {
 		return errors.New("setting up the controllers: Catalog, Feed and Usage are required")
 	}
-	options.setDefaults(mgr)
+	if err := options.setDefaults(mgr); err != nil {
+		return fmt.Errorf("setting up the controllers: %w", err)
+	}
+	cluster := lookup.Cluster{Cache: mgr.GetCache(), Live: options.APIReader}
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
 	}
+	counter := users.Counter{Index: options.Usage, Catalog: options.Catalog, Feed: options.Feed, Cache: mgr.GetCache()}
 	writer := copies.NewWriter(copies.Options{
 		Client:      mgr.GetClient(),
 		Reader:      options.APIReader,
 		Cache:       mgr.GetCache(),
 		Clock:       options.Clock,
+		Holders:     &holders{Cluster: cluster, users: &counter, pods: options.Pods},
+		Drain:       options.Drain,
 		Concurrency: options.Concurrency,
 		RetryBase:   options.RetryBase,
 		RetryMax:    options.RetryMax,
@@ -57,13 +65,11 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	if err := addParts(mgr, options, writer); err != nil {
 		return err
 	}
-	cluster := lookup.Cluster{Cache: mgr.GetCache(), Live: options.APIReader}
 	sources, err := sourceCaches(mgr)
 	if err != nil {
 		return err
 	}
-	watch := watches{Cluster: cluster, feed: options.Feed, layout: options.Catalog.Layout(), sources: sources}
-	counter := users.Counter{Index: options.Usage, Catalog: options.Catalog, Cache: mgr.GetCache()}
+	watch := watches{Cluster: cluster, feed: options.Feed, layout: options.Catalog.Layout(), users: &counter, sources: sources}
 	guard := &strays.Guard{
 		Live:     options.APIReader,
 		Clock:    options.Clock,
@@ -81,6 +87,10 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 		{"the controller of strays", func() error { return setupStrays(mgr, options, writer, cluster, guard, kept) }},
 		{"the controller of sources", func() error { return setupAdoption(mgr, options, sources[sourcesMade]) }},
 		{"restarts", func() error { return setupRestarts(mgr, options) }},
+		{"the controllers of workloads", func() error { return setupWorkloads(ctx, mgr, options) }},
+		{"the doctor", func() error { return setupDoctor(mgr, options) }},
+		{"the controller of assets", func() error { return setupAssets(mgr, options, &counter) }},
+		{"the controller of certificates for data sources", func() error { return setupBundle(mgr, options, cluster) }},
 	} {
 		if err := controller.setup(); err != nil {
 			return fmt.Errorf("setting up %s: %w", controller.what, err)
@@ -129,6 +139,7 @@ func setupCredentials(mgr manager.Manager, options Options, writer *copies.Write
 		WatchesRawSource(watch.onFeed()).
 		WatchesRawSource(watch.onNamespaces(gathering)).
 		WatchesRawSource(watch.onUsage(counter, reconciler.leavers)).
+		WatchesRawSource(watch.onAssets(counter)).
 		WatchesRawSource(watch.onHeartbeat("credential", options)).
 		WatchesRawSource(watch.onCopies(mgr.GetCache()))
 	for _, c := range watch.sources {
@@ -145,6 +156,7 @@ func setupUsage(mgr manager.Manager, options Options, watch watches, counter use
 		Clock:       options.Clock,
 		Interval:    options.UsageInterval,
 		LagInterval: options.UsageLag,
+		Elsewhere:   watch.makesCopies,
 	}
 	build := builder.ControllerManagedBy(mgr).Named("usage").
 		WatchesRawSource(watch.onNamespaces(options.UsageInterval)).
@@ -221,6 +233,21 @@ func setupRestarts(mgr manager.Manager, options Options) error {
 		Controller: controllerOptions(2, logWorkload(mgr.GetLogger())),
 		Wrap: func(inner reconcile.TypedReconciler[usage.Workload]) reconcile.TypedReconciler[usage.Workload] {
 			return progress.Observe(options.Progress, "restart", inner)
+		},
+	})
+}
+
+func setupAssets(mgr manager.Manager, options Options, counter *users.Counter) error {
+	return assets.Setup(mgr, assets.Options{
+		Counter:    counter,
+		Feed:       options.Feed,
+		Clock:      options.Clock,
+		Recorder:   mgr.GetEventRecorder(recorderName),
+		Interval:   options.UsageInterval,
+		Resync:     options.Resync,
+		Controller: controllerOptions(2, logAsset(mgr.GetLogger())),
+		Wrap: func(inner reconcile.TypedReconciler[catalog.Object]) reconcile.TypedReconciler[catalog.Object] {
+			return progress.Observe(options.Progress, "asset", inner)
 		},
 	})
 }

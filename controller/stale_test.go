@@ -57,7 +57,7 @@ func TestStaleSightingChangesNothing(t *testing.T) {
 			}
 			want := test.meanwhile(w, w.secret(a, "genericsecret-key"))
 
-			writer := copies.NewWriter(copies.Options{Client: w, Reader: w, Cache: w, Clock: clock.RealClock{}, Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second})
+			writer := copies.NewWriter(copies.Options{Client: w, Reader: w, Cache: w, Clock: clock.RealClock{}, Holders: nobody{}, Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second})
 			wanted := copies.Wanted{Credential: client.ObjectKeyFromObject(c), UID: c.UID, Name: "genericsecret-key", Type: corev1.SecretTypeOpaque}.
 				Fill(bytes(map[string]string{"api-key": "not-a-secret-2"}), "1:1")
 			report := writer.Spread(w.Context(), wanted, []copies.Step{{Action: test.action, Namespace: a, Copy: seen}})

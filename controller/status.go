@@ -71,7 +71,7 @@ func rotatedAt(o *observation) *metav1.Time {
 // countNamespaces fills in what is said about namespaces, in their order.
 func countNamespaces(o *observation, status *v1alpha1.CredentialStatus) {
 	for _, p := range o.projects {
-		if p.terminating || p.unused {
+		if !o.counts(p) {
 			continue
 		}
 		outcome := o.outcome(p)
@@ -108,7 +108,12 @@ func (o *observation) issues() []v1alpha1.NamespaceIssue {
 		}
 	}
 	for _, left := range o.report.Left {
-		if left.Reason != "" {
+		switch p, _ := o.project(left.Namespace); {
+		case left.Reason == "", left.Waits() && p.unused: // what nobody uses goes in its own time
+		case left.Waits():
+			issues = append(issues, v1alpha1.NamespaceIssue{Namespace: left.Namespace, Reason: left.Reason,
+				Message: cut("the copy is to go: "+left.Message, maxIssue)})
+		default:
 			issues = append(issues, v1alpha1.NamespaceIssue{Namespace: left.Namespace, Reason: left.Reason,
 				Message: "the copy could not be removed: " + left.Message})
 		}
@@ -124,6 +129,8 @@ func (o *observation) outcome(p project) copies.Outcome {
 	case p.shadowedBy != nil:
 		return copies.Outcome{Reason: v1alpha1.IssueShadowed,
 			Message: fmt.Sprintf("credential %s has the same name and is used here instead; delete that one, or make one of the two again under another name", p.shadowedBy)}
+	case p.unused && o.waits(p.namespace):
+		return copies.Outcome{Exists: true, Current: true} // for a while
 	case !o.hasCopies():
 		valid := o.problem == nil
 		return copies.Outcome{Exists: valid, Current: valid}
@@ -151,7 +158,7 @@ func readyCondition(o *observation, status *v1alpha1.CredentialStatus) metav1.Co
 	}
 	switch {
 	case !o.credential.DeletionTimestamp.IsZero():
-		return is(metav1.ConditionFalse, v1alpha1.ReasonTerminating, "the credential is being deleted, and its copies with it")
+		return is(metav1.ConditionFalse, v1alpha1.ReasonTerminating, o.ending())
 	case o.problem != nil:
 		return is(metav1.ConditionFalse, o.problem.Reason, o.problem.Message)
 	case o.nobodys():
@@ -166,6 +173,48 @@ func readyCondition(o *observation, status *v1alpha1.CredentialStatus) metav1.Co
 		return is(metav1.ConditionFalse, v1alpha1.ReasonPropagating, "some namespaces still wait for their copy; status.pendingNamespaces names those that have none")
 	}
 	return is(metav1.ConditionTrue, v1alpha1.ReasonPropagated, o.success(status))
+}
+
+// waitingForUsers are the words that tell that a deletion waits for users.
+const waitingForUsers = "; it waits for its users in "
+
+// ending says what the deletion of a credential waits for.
+func (o *observation) ending() string {
+	text := "the credential is being deleted, and its copies with it"
+	var used, drains []copies.Leftover
+	for _, left := range o.report.Left {
+		switch left.Reason {
+		case v1alpha1.IssueInUse:
+			used = append(used, left)
+		case v1alpha1.IssueDraining:
+			drains = append(drains, left)
+		}
+	}
+	switch {
+	case len(used) > 0:
+		slices.SortFunc(used, func(a, b copies.Leftover) int { return cmp.Compare(a.Namespace, b.Namespace) })
+		text += waitingForUsers + users.Plural(len(used), "namespace")
+		for _, left := range used[:min(len(used), maxHolders)] {
+			text += fmt.Sprintf("; in %s it is %s", left.Namespace, left.Message)
+		}
+		text += "; detach it there, or annotate it " + v1alpha1.AnnotationForceDelete + "=true to take it from them"
+	case len(drains) > 0:
+		last := slices.MaxFunc(drains, func(a, b copies.Leftover) int { return cmp.Compare(a.Message, b.Message) })
+		text += fmt.Sprintf("; it waits in %s: %s", users.Plural(len(drains), "namespace"), last.Message)
+	}
+	return text
+}
+
+// counts says whether a project is one that is to have the copy, or still has it.
+func (o *observation) counts(p project) bool {
+	return !p.terminating && (!p.unused || o.waits(p.namespace))
+}
+
+// waits says whether a copy that nobody uses is there for a while yet.
+func (o *observation) waits(namespace string) bool {
+	return slices.ContainsFunc(o.report.Left, func(left copies.Leftover) bool {
+		return left.Namespace == namespace && left.Name == o.wanted.Name && left.Waits()
+	})
 }
 
 // nobodys says whether the scope is a department that no project belongs to.

@@ -4,6 +4,7 @@ package controller
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -31,7 +32,11 @@ const (
 func (r *reconciler) tellChanges(c *v1alpha1.Credential, before *v1alpha1.CredentialStatus) {
 	if ready, changed := change(c, before, v1alpha1.ConditionReady); changed {
 		switch ready.Reason {
-		case v1alpha1.ReasonPropagating, v1alpha1.ReasonTerminating: // soon over, or asked for
+		case v1alpha1.ReasonTerminating:
+			if was := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReady); waitsForUsers(ready) && !waitsForUsers(was) {
+				r.tell(c, corev1.EventTypeWarning, v1alpha1.IssueInUse, actionWithdraw, ready.Message)
+			}
+		case v1alpha1.ReasonPropagating: // soon over
 		case v1alpha1.ReasonPropagated:
 			r.tell(c, corev1.EventTypeNormal, ready.Reason, actionSpread, ready.Message)
 		default:
@@ -44,6 +49,12 @@ func (r *reconciler) tellChanges(c *v1alpha1.Credential, before *v1alpha1.Creden
 	if expiring, changed := change(c, before, v1alpha1.ConditionExpiring); changed && expiring.Status == metav1.ConditionTrue {
 		r.tell(c, corev1.EventTypeWarning, expiring.Reason, actionExpire, expiring.Message)
 	}
+}
+
+// waitsForUsers says whether a credential that is being deleted is still used. By whom
+// is told only once: that changes with every rollout.
+func waitsForUsers(ready *metav1.Condition) bool {
+	return ready != nil && ready.Reason == v1alpha1.ReasonTerminating && strings.Contains(ready.Message, waitingForUsers)
 }
 
 // maxNote bounds the note of an event, in bytes. The API server refuses longer

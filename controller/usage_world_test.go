@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
-	"github.com/credence-dev/credence/controller/users"
+	"github.com/credence-dev/credence/controller"
 	"github.com/credence-dev/credence/usage"
 )
 
@@ -27,7 +27,7 @@ func (l lateIndex) Synced() bool { return l.complete.Load() && l.Index.Synced() 
 
 // follow has an index of who uses what run with a manager. With w.late it is not
 // complete before that is set.
-func (w *world) follow(mgr ctrl.Manager) users.Index {
+func (w *world) follow(mgr ctrl.Manager) controller.Index {
 	w.Helper()
 	index := usage.NewIndex()
 	follower, err := usage.Follow(mgr.GetConfig(), index, usage.Options{RetryBase: 50 * time.Millisecond, RetryMax: 50 * time.Millisecond})

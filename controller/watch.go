@@ -26,6 +26,8 @@ type watches struct {
 	lookup.Cluster
 	feed   *feed.Feed
 	layout credential.Layout
+	// users knows what assets give.
+	users *users.Counter
 	// sources are the caches of Secrets that may be sources.
 	sources []cache.Cache
 }

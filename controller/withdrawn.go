@@ -66,32 +66,64 @@ func namespacesOf(all []copies.Copy) string {
 
 // whyWithdrawn says why a namespace has no copy any more, and whether its users
 // asked for that or have something else now.
-func (r *reconciler) whyWithdrawn(o *observation, namespace string) (why string, asked bool) {
+func (g *gatherer) whyWithdrawn(o *observation, namespace string) (why string, asked bool) {
 	switch {
 	case o.releases():
 		return "the credential is being deleted, and it stays there as an ordinary Secret", true
-	case !o.credential.DeletionTimestamp.IsZero():
-		return "the credential is being deleted", true
-	case o.problem != nil && (o.problem.Withdraws() || o.problem.Reason == v1alpha1.ReasonNotAProject || o.problem.Reason == v1alpha1.ReasonWrongNamespace):
-		return o.problem.Message, false
+	case o.forced():
+		return "the credential is being deleted by force (annotation " + v1alpha1.AnnotationForceDelete + ")", false
 	}
-	if at := slices.IndexFunc(o.projects, func(p project) bool { return p.namespace == namespace }); at >= 0 {
-		switch p := o.projects[at]; {
+	if why := g.exception(o, namespace); why != "" {
+		return why, false
+	}
+	if !o.credential.DeletionTimestamp.IsZero() {
+		return "the credential is being deleted", true
+	}
+	if p, ok := o.project(namespace); ok {
+		switch {
 		case p.shadowedBy != nil:
 			return fmt.Sprintf("credential %s has the same name and is used there instead", p.shadowedBy), true
 		case p.unused:
 			return "nothing there uses the credential any more, and it is spread on demand", true
 		}
-		return "it had another name", true
 	}
-	place, _ := r.catalog.Place(namespace)
+	return "it had another name", true
+}
+
+// exempt has the copies go at once whose users are to lose them. All others wait until
+// they have none.
+func (g *gatherer) exempt(o *observation) {
+	for i := range o.steps {
+		if step := &o.steps[i]; step.Action == copies.Remove {
+			step.AtOnce = o.forced() || g.exception(o, step.Namespace) != ""
+		}
+	}
+}
+
+// exception says why a copy goes although somebody may use it, which is empty if it
+// does not: the source may not be one any more, or the namespace is not in the scope,
+// or is being deleted with all that is in it.
+func (g *gatherer) exception(o *observation, namespace string) string {
+	if o.last != nil {
+		o = o.last
+	}
+	if o.problem != nil && (o.problem.Withdraws() || o.problem.Reason == v1alpha1.ReasonNotAProject || o.problem.Reason == v1alpha1.ReasonWrongNamespace) {
+		return o.problem.Message
+	}
+	if p, ok := o.project(namespace); ok {
+		if p.terminating {
+			return "the namespace is being deleted"
+		}
+		return ""
+	}
+	place, _ := g.catalog.Place(namespace)
 	if place.Home != "" {
-		return fmt.Sprintf("no project any more: it is the home of department %s (label %s)", place.Home, v1alpha1.LabelDepartmentHome), false
+		return fmt.Sprintf("no project any more: it is the home of department %s (label %s)", place.Home, v1alpha1.LabelDepartmentHome)
 	}
 	if !place.IsProject() {
-		return fmt.Sprintf("no project any more (label %s)", o.layout.ProjectLabel), false
+		return fmt.Sprintf("no project any more (label %s)", o.layout.ProjectLabel)
 	}
-	return fmt.Sprintf("not labelled %s=%s any more", o.layout.DepartmentLabel, o.credential.Spec.Scope.Department), false
+	return fmt.Sprintf("not labelled %s=%s any more", o.layout.DepartmentLabel, o.credential.Spec.Scope.Department)
 }
 
 // stillRefer names who refers to the credential in namespaces that are without it
@@ -100,7 +132,7 @@ func (r *reconciler) stillRefer(o *observation, namespaces []string) string {
 	if len(namespaces) == 0 || !r.users.Index.Synced() {
 		return ""
 	}
-	found := r.users.Index.Users(users.Ask(o.credential, namespaces...))
+	found := r.users.Index.Users(r.users.AskBeyond(o.credential, namespaces...)...)
 	all := slices.Concat(found.Workloads, found.Automatic, found.Templates)
 	if len(all) == 0 {
 		return ""

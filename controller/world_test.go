@@ -99,6 +99,7 @@ func (w *world) clean() {
 		w.must(client.IgnoreNotFound(w.Patch(ctx, c, withoutFinalizers)))
 		w.must(client.IgnoreNotFound(w.Delete(ctx, c)))
 	}
+	w.cleanAssets(ctx)
 	var secrets corev1.SecretList
 	w.must(w.List(ctx, &secrets, client.HasLabels{v1alpha1.LabelCopyOf}))
 	for i := range secrets.Items {
@@ -132,6 +133,7 @@ func (w *world) run() {
 		UsageInterval: 50 * time.Millisecond, UsageLag: 100 * time.Millisecond,
 		RetryBase: 50 * time.Millisecond, RetryMax: 200 * time.Millisecond,
 		StrayInterval: 100 * time.Millisecond,
+		Drain:         50 * time.Millisecond,
 		Registerer:    w.metrics,
 	}
 	if w.configure != nil {

@@ -87,7 +87,7 @@ func Registries(dockerConfigJSON []byte) ([]string, error) {
 		}
 	}
 	if len(patterns) == 0 {
-		return nil, errors.New(`has no registry in "auths" that an image could come from`)
+		return nil, errors.New(`has no registry in "auths" that an image could come from; add one with its login`)
 	}
 	slices.Sort(patterns)
 	patterns = slices.Compact(patterns)

@@ -117,7 +117,7 @@ func TestRegistriesRefuses(t *testing.T) {
 		notJSON  = "is not the JSON of a docker config"
 		noAuths  = `has no "auths"`
 		badAuth  = `has an "auth" that is not the base64 of <user>:<password>; make the Secret again with kubectl create secret docker-registry`
-		nothing  = `has no registry in "auths" that an image could come from`
+		nothing  = `has no registry in "auths" that an image could come from; add one with its login`
 		tooMany  = "has 65 registries, and at most 64 are supported"
 		anything = `"username": "someone", "password": "` + canary + `"`
 	)

@@ -49,7 +49,7 @@ var registryErrors = []string{
 	"is not the JSON of a docker config",
 	`has no "auths"`,
 	`has an "auth" that is not the base64 of <user>:<password>`,
-	`has no registry in "auths" that an image could come from`,
+	`has no registry in "auths" that an image could come from; add one with its login`,
 }
 
 // FuzzServes: the matching agrees with itself, whatever pattern and image.

@@ -93,42 +93,7 @@ func checkKnown(c Candidate, _ *Facts) *Problem {
 }
 
 func checkPlace(c Candidate, _ *Facts) *Problem {
-	namespace := c.Credential.Namespace
-	if c.Layout.Excludes(namespace) {
-		return problem(v1alpha1.ReasonNotAProject, "namespace %s never holds credentials; create the credential elsewhere", namespace)
-	}
-	if !c.Home.HoldsCredentials() {
-		return problem(v1alpha1.ReasonNotAProject,
-			"namespace %s is not a project, not a department's home and not the system namespace; %s", namespace, whereItFits(c))
-	}
-	scope := c.Credential.Spec.Scope
-	if fits(scope, c.Home) {
-		return nil
-	}
-	switch scope.Level {
-	case v1alpha1.ScopeCluster:
-		return problem(v1alpha1.ReasonWrongNamespace,
-			"a credential with cluster scope must be in the system namespace %s, not in %s", c.Layout.SystemNamespace, namespace)
-	case v1alpha1.ScopeDepartment:
-		return problem(v1alpha1.ReasonWrongNamespace,
-			"a credential of department %s must be in the system namespace %s or in the department's home (a namespace labelled %s=%s), not in %s",
-			scope.Department, c.Layout.SystemNamespace, v1alpha1.LabelDepartmentHome, scope.Department, namespace)
-	default:
-		return problem(v1alpha1.ReasonWrongNamespace,
-			"a credential with project scope must be in the project's namespace, and %s is not a project", namespace)
-	}
-}
-
-// whereItFits says how to give a credential a namespace that fits its scope.
-func whereItFits(c Candidate) string {
-	switch scope := c.Credential.Spec.Scope; scope.Level {
-	case v1alpha1.ScopeCluster:
-		return "create the credential in the system namespace " + c.Layout.SystemNamespace
-	case v1alpha1.ScopeDepartment:
-		return fmt.Sprintf("label it %s=%s, or create the credential in the system namespace %s",
-			v1alpha1.LabelDepartmentHome, scope.Department, c.Layout.SystemNamespace)
-	}
-	return fmt.Sprintf("label it %s=<name>, or create the credential elsewhere", c.Layout.ProjectLabel)
+	return Misplaced("credential", c.Credential.Namespace, Extent{Scope: c.Credential.Spec.Scope, Home: c.Home}, c.Layout)
 }
 
 func checkExists(c Candidate, _ *Facts) *Problem {

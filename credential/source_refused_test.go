@@ -226,7 +226,7 @@ func TestExamineRefuses(t *testing.T) {
 		},
 		"config without registries": {
 			candidate(clusterScope, dockerSource(`{"auths": {}}`)),
-			"SourceInvalid", `key .dockerconfigjson of Secret credence-credentials/openai-key has no registry in "auths" that an image could come from`,
+			"SourceInvalid", `key .dockerconfigjson of Secret credence-credentials/openai-key has no registry in "auths" that an image could come from; add one with its login`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

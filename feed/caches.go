@@ -21,10 +21,13 @@ func CacheOptions() cache.Options {
 }
 
 // LeanCacheOptions are those of a cache that nobody reads but the feed: of
-// Credentials, too, it keeps only what the catalog reads.
+// Credentials and assets, too, it keeps only what the catalog reads.
 func LeanCacheOptions() cache.Options {
 	options := CacheOptions()
 	options.ByObject[&v1alpha1.Credential{}] = cache.ByObject{Transform: slimCredential}
+	for _, kind := range []client.Object{&v1alpha1.Environment{}, &v1alpha1.DataSource{}, &v1alpha1.WorkloadTemplate{}} {
+		options.ByObject[kind] = cache.ByObject{Transform: slimAsset}
+	}
 	return options
 }
 
@@ -39,7 +42,7 @@ func slimNamespace(object any) (any, error) {
 // told to people: who uses it and what stands in the way where.
 func slimCredential(object any) (any, error) {
 	if c, ok := object.(*v1alpha1.Credential); ok {
-		c.ManagedFields, c.Annotations, c.Labels = nil, nil, nil
+		slimMeta(&c.ObjectMeta)
 		c.Spec.Description = ""
 		ready := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionReady)
 		c.Status.UsedBy, c.Status.Issues, c.Status.Conditions = v1alpha1.UsedBy{}, nil, nil
@@ -48,4 +51,25 @@ func slimCredential(object any) (any, error) {
 		}
 	}
 	return object, nil
+}
+
+// slimAsset leaves out what people wrote for others, and what is told to people: all
+// of the status.
+func slimAsset(object any) (any, error) {
+	switch a := object.(type) {
+	case *v1alpha1.Environment:
+		slimMeta(&a.ObjectMeta)
+		a.Spec.Description, a.Status = "", v1alpha1.AssetStatus{}
+	case *v1alpha1.DataSource:
+		slimMeta(&a.ObjectMeta)
+		a.Spec.Description, a.Status = "", v1alpha1.AssetStatus{}
+	case *v1alpha1.WorkloadTemplate:
+		slimMeta(&a.ObjectMeta)
+		a.Spec.Description, a.Status = "", v1alpha1.AssetStatus{}
+	}
+	return object, nil
+}
+
+func slimMeta(meta *metav1.ObjectMeta) {
+	meta.ManagedFields, meta.Annotations, meta.Labels = nil, nil, nil
 }

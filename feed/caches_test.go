@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/feed"
 )
@@ -81,6 +82,39 @@ func TestLeanCacheLosesNothing(t *testing.T) {
 	}
 	if lean.Status.Issues != nil || lean.Status.UsedBy.Names != nil || lean.Annotations != nil || lean.ManagedFields != nil {
 		t.Errorf("kept what nobody reads: %+v", lean)
+	}
+}
+
+// TestLeanCacheKeepsAssets: the same of assets, whose description nobody asks the
+// catalog for.
+func TestLeanCacheKeepsAssets(t *testing.T) {
+	kinds := map[string]client.Object{}
+	for kind, of := range feed.LeanCacheOptions().ByObject {
+		full := kind.DeepCopyObject().(client.Object)
+		if asset.New(full) == nil {
+			continue
+		}
+		fill(t, reflect.ValueOf(full).Elem())
+		object, err := of.Transform(full.DeepCopyObject())
+		if err != nil {
+			t.Fatal(err)
+		}
+		lean := object.(client.Object)
+		kinds[reflect.TypeOf(kind).Elem().Name()] = lean
+		spec := reflect.ValueOf(full).Elem().FieldByName("Spec")
+		spec.FieldByName("Description").SetString("")
+		if diff := cmp.Diff(asset.New(full), asset.New(lean)); diff != "" {
+			t.Errorf("%T: the catalog sees (-full +lean):\n%s", kind, diff)
+		}
+		status := reflect.ValueOf(lean).Elem().FieldByName("Status")
+		if !status.IsZero() || lean.GetAnnotations() != nil || lean.GetLabels() != nil || lean.GetManagedFields() != nil {
+			t.Errorf("kept what nobody reads: %+v", lean)
+		}
+	}
+	for _, kind := range asset.Kinds {
+		if kinds[string(kind)] == nil {
+			t.Errorf("%s is kept whole", kind)
+		}
 	}
 }
 

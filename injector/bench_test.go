@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,31 @@ func BenchmarkInject(b *testing.B) {
 		injected = append(injected, timed(func() { inject(b, known, document) }))
 	}
 	b.ReportMetric(float64(median(injected))/float64(median(valid)), "×JSONValid")
+}
+
+// BenchmarkInjectAssets injects a template, an environment and two data sources into
+// the same pod. It also reports how many times as long that takes as BenchmarkInject
+// does, likewise.
+func BenchmarkInjectAssets(b *testing.B) {
+	plain := readBenchmarkPod(b)
+	document := []byte(strings.Replace(string(plain), `"credence.dev/credentials":"openai, hub, bucket"`,
+		`"credence.dev/template":"training"`, 1))
+	known, _ := catalogOf(b, "testdata/benchmark/assets.yaml", credential.DefaultLayout())
+	withAssets, _ := catalogOf(b, "testdata/benchmark/with-assets.yaml", credential.DefaultLayout())
+	for _, one := range withAssets.Assets() {
+		known.SetAsset(one)
+	}
+	b.SetBytes(int64(len(document)))
+	b.ReportAllocs()
+	for b.Loop() {
+		inject(b, known, document)
+	}
+	var without, with []time.Duration
+	for range rounds {
+		without = append(without, timed(func() { inject(b, known, plain) }))
+		with = append(with, timed(func() { inject(b, known, document) }))
+	}
+	b.ReportMetric(float64(median(with))/float64(median(without)), "×Inject")
 }
 
 func validate(b *testing.B, document []byte) {

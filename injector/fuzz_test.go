@@ -83,6 +83,8 @@ var podsToAnnotate = []string{
 	    "volumeMounts":[{"name":"v","mountPath":"/a"}],"volumeDevices":[{"name":"d","devicePath":"/d"}]},{"name":"tool","image":"quay.io/team/app","env":[]}],
 	  "volumes":[{"name":"v","secret":{"secretName":"git","defaultMode":256}},{"name":"credence-tokens"}],"imagePullSecrets":[]}`,
 	`{"containers":[]}`,
+	`{"initContainers":[{"name":"setup","image":"credence.invalid/environment"}],
+	  "containers":[{"name":"main","image":"credence.invalid/environment","command":["run"],"imagePullPolicy":"Always","env":[{"name":"LOG_LEVEL","value":"x"}]}]}`,
 }
 
 // FuzzAnnotations holds the properties for two annotations of any form on pods
@@ -104,6 +106,12 @@ func FuzzAnnotations(f *testing.F) {
 	for _, key := range []string{"credence.dev/credentials", "mount.credence.dev/a", "env.credence.dev/A", "credence.dev/env"} {
 		for _, value := range []string{"git:/a", "git:/d;mode=0;keys=privateKey=a", "tokens/TOKEN_A;containers=main", "A=tokens/TOKEN_A\nB=tokens/TOKEN_B", "openai,git,tokens,bucket,hub", "rival-key", ",", ";", "=", "\x00"} {
 			f.Add(key, value, "credence.dev/containers", "tool", uint8(1))
+		}
+	}
+	for _, value := range []string{"pytorch", "plain", "docs,code", "notebooks, weights", "notebook", "rival-environment", "sales-figures", ",", ""} {
+		for _, key := range []string{"credence.dev/environment", "credence.dev/data-sources", "credence.dev/template"} {
+			f.Add(key, value, "credence.dev/containers", "main", uint8(6))
+			f.Add(key, value, "credence.dev/environment", "slim", uint8(0))
 		}
 	}
 	known, _ := catalogOf(f, "testdata/assets.yaml", credential.DefaultLayout())

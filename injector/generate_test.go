@@ -46,12 +46,16 @@ func (c *choices) credential() string {
 	return c.of("tokens", "more-tokens", "bucket", "git", "openai", "hub", "quay", "unseen", "settled", "warehouse", "coming", "many-keys", "unseen-registry")
 }
 
+func (c *choices) dataSource() string {
+	return c.of("docs", "code", "notebooks", "lab", "images", "weights", "token-files", "all-tokens")
+}
+
 func (c *choices) variable() string {
-	return c.of("A", "B", "TOKEN_A", "TOKEN_C", "AWS_ACCESS_KEY_ID", "K01")
+	return c.of("A", "LOG_LEVEL", "TEAM", "OPENAI_KEY", "B", "TOKEN_A", "TOKEN_C", "AWS_ACCESS_KEY_ID", "K01")
 }
 
 func (c *choices) path() string {
-	return c.of("/a", "/a/b", "/b", "/etc/openai", "/etc/openai/x", "/etc/credence", "/etc/credence/git", "/a/", "/proc/x")
+	return c.of("/a", "/docs", "/data", "/keys", "/a/b", "/b", "/etc/openai", "/etc/openai/x", "/etc/credence", "/etc/credence/git", "/a/", "/proc/x")
 }
 
 func (c *choices) container() string { return c.of("main", "tool", "setup", "sidecar", "other") }
@@ -76,6 +80,15 @@ func (c *choices) annotations() map[string]string {
 		value += c.of("", "", ";mode=0440", ";mode=400", ";mode=0444")
 		value += c.of("", "", ";keys=TOKEN_A=f", ";keys=privateKey=id", ";keys=any,other=x/y")
 		annotations[fmt.Sprintf("mount.credence.dev/%d", i)] = value + c.containersOption()
+	}
+	if c.below(3) == 0 {
+		annotations["credence.dev/environment"] = c.of("pytorch", "plain", "slim")
+	}
+	if c.below(3) == 0 {
+		annotations["credence.dev/data-sources"] = strings.Join(append(c.some(2, c.dataSource), c.dataSource()), ",")
+	}
+	if c.below(4) == 0 {
+		annotations["credence.dev/template"] = "notebook"
 	}
 	switch c.below(8) {
 	case 0:
@@ -108,7 +121,7 @@ func (c *choices) list(n int, one func() object) any {
 func (c *choices) env() object {
 	switch c.below(3) {
 	case 0:
-		return object{"name": c.variable(), "value": "own"}
+		return object{"name": c.variable(), "value": c.of("own", "debug", "a")}
 	case 1:
 		return object{"name": c.variable(), "valueFrom": object{"fieldRef": object{"fieldPath": "metadata.name"}}}
 	}
@@ -133,7 +146,7 @@ func (c *choices) volumeMount() object {
 }
 
 func (c *choices) volumeName() string {
-	return c.of("own", "credence-git", "credence-tokens", "credence-openai", "credence-git-f1ff22c6")
+	return c.of("own", "credence-data-docs", "credence-tmp-docs", "credence-git", "credence-tokens", "credence-openai", "credence-git-f1ff22c6")
 }
 
 func (c *choices) volume() object {
@@ -160,7 +173,7 @@ func (c *choices) volume() object {
 }
 
 func (c *choices) image() string {
-	return c.of("images.example.net/app", "registry.example.com/app", "quay.io/team/app", "nginx", "coming.example.com/app", "leaving.example.com/app", "taken.example.com/app", "not an image")
+	return c.of("images.example.net/app", "credence.invalid/environment", "registry.example.com/pytorch:2.9", "registry.example.com/app", "quay.io/team/app", "nginx", "coming.example.com/app", "leaving.example.com/app", "taken.example.com/app", "not an image")
 }
 
 func (c *choices) securityContext() any {
@@ -200,6 +213,9 @@ func (c *choices) containers(names ...string) []object {
 				container[field.name] = field.value
 			}
 		}
+		if c.below(4) == 0 {
+			container["command"], container["imagePullPolicy"], container["workingDir"] = []string{"run"}, "Always", c.of("/home", "/own")
+		}
 		containers = append(containers, container)
 	}
 	return containers
@@ -208,7 +224,7 @@ func (c *choices) containers(names ...string) []object {
 func (c *choices) pod() object {
 	spec := object{"containers": c.containers("main", "tool"), "volumes": c.list(3, c.volume), "securityContext": c.securityContext()}
 	if c.below(2) == 1 {
-		spec["initContainers"] = c.containers("setup", "sidecar")
+		spec["initContainers"] = c.containers("setup", c.of("sidecar", "sidecar", "credence-fetch-docs"))
 	}
 	spec["imagePullSecrets"] = c.list(2, func() object {
 		return object{"name": c.of("own", "dockerregistry-hub", "dockerregistry-quay", "unseen-registry")}

@@ -11,8 +11,10 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector/annotation"
+	"github.com/credence-dev/credence/injector/fetch"
 	"github.com/credence-dev/credence/injector/pod"
 )
 
@@ -26,6 +28,12 @@ type Catalog interface {
 	Lookup(project credential.Place, name string) (*catalog.Entry, bool)
 	// Visible returns the names that mean a credential in a project, sorted.
 	Visible(project credential.Place) []string
+	// LookupAsset returns the asset that a name means in a project, or inside an asset.
+	LookupAsset(kind asset.Kind, from credential.Place, name string) (*asset.Asset, bool)
+	// VisibleAssets returns the names that mean an asset of a kind in a project, sorted.
+	VisibleAssets(kind asset.Kind, project credential.Place) []string
+	// Inside returns the place from which names in an asset are looked up.
+	Inside(a *asset.Asset) (credential.Place, bool)
 	// PullCandidates yields the credentials that may be used automatically.
 	PullCandidates(project credential.Place, yield func(*catalog.Entry))
 }
@@ -47,16 +55,20 @@ type Request struct {
 	// for a pod that nothing controls. Asked only when a credential is being
 	// deleted; nil means that there is no such workload.
 	Since func() (time.Time, bool)
+	// Fetch says with what data sources are fetched. The default is that of an
+	// installation that changes nothing.
+	Fetch *fetch.Settings
 }
 
 // Result is what a pod gets.
 type Result struct {
-	// Operations turn the document into the injected one. They only add.
+	// Operations turn the document into the injected one. They only add, except where
+	// an Environment takes the place of its placeholder.
 	Operations []jsonpatch.Operation
 	// Warnings are at most five facts of at most 200 characters that the author
 	// should know.
 	Warnings []string
-	// Record is what each credential became.
+	// Record is what each credential and each asset became.
 	Record Record
 }
 
@@ -79,13 +91,15 @@ func Inject(known Catalog, request Request) (Result, error) {
 		return Result{}, outsideProjects(known.Layout(), place, request)
 	}
 	resolver := resolver{known: known, place: place, request: &request}
-	grants, refusal := resolver.resolve(&wanted)
+	if refusal := resolver.resolve(&wanted); refusal != nil {
+		return Result{}, refusal
+	}
+	plan, refusal := newPlan(&request, resolver.fetchers)
 	if refusal != nil {
 		return Result{}, refusal
 	}
-	plan := newPlan(&request)
 	plan.warnings = resolver.warnings
-	if refusal := plan.addGrants(grants, &wanted); refusal != nil {
+	if refusal := plan.addAll(&resolver, &wanted); refusal != nil {
 		return Result{}, refusal
 	}
 	if request.PullSecrets {

@@ -187,7 +187,7 @@ func outcome(t *testing.T, known injector.Catalog, request injector.Request) str
 
 func TestRecord(t *testing.T) {
 	record := injector.Record{"b": {"env A", `mount /<a>"`}, "a": {"envFrom"}}
-	if diff := cmp.Diff([]string{"a", "b"}, record.Credentials()); diff != "" {
+	if diff := cmp.Diff([]string{"a", "b"}, record.Names()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(`{"a":["envFrom"],"b":["env A","mount /<a>\""]}`, record.String()); diff != "" {

@@ -31,7 +31,9 @@ func (p *plan) giveMount(container *containerPlan, g *grant) *Refusal {
 		return refusal
 	}
 	volume := g.volumeOf(mode)
-	exists, refusal := p.checkPodMounts(container, g, volume.content)
+	exists, refusal := p.checkPodMounts(container, g, func(name string) bool {
+		return p.volumes.hasContent(name, volume.content, g.mount.Mode == nil)
+	})
 	if refusal != nil {
 		return refusal
 	}
@@ -48,7 +50,22 @@ func (p *plan) giveMount(container *containerPlan, g *grant) *Refusal {
 	}
 	container.mounts = append(container.mounts, mount)
 	container.paths.Add(g.mount.Path)
-	p.note(g)
+	p.note(g, g.what)
+	return nil
+}
+
+// giveData adds a mount of what a container fetched.
+func (p *plan) giveData(container *containerPlan, g *grant) *Refusal {
+	if done, refusal := container.checkOwnMounts(g, 0); done || refusal != nil {
+		return refusal
+	}
+	exists, refusal := p.checkPodMounts(container, g, func(name string) bool { return name == g.fetched.volume })
+	if refusal != nil {
+		return refusal
+	}
+	container.mounts = append(container.mounts, ownedMount{volume: g.fetched.volume, grant: g, exists: exists})
+	container.paths.Add(g.mount.Path)
+	p.note(g, g.what)
 	return nil
 }
 
@@ -63,36 +80,36 @@ func (c *containerPlan) checkOwnMounts(g *grant, mode int32) (done bool, refusal
 	path := other.grant.mount.Path
 	switch {
 	case path != g.mount.Path:
-		return false, refuse(g.annotation, "mount path %s for credential %q and mount path %s for credential %q (annotation %s) lie in one another in container %s",
-			g.mount.Path, g.entry.Name, path, other.grant.entry.Name, other.grant.annotation, annotation.Quote(c.Name))
-	case other.grant.entry == g.entry && other.mode == mode && slices.Equal(other.grant.mount.Items, g.mount.Items):
+		return false, refuse(g.annotation, "mount path %s for %s and mount path %s for %s (annotation %s) lie in one another in container %s",
+			g.mount.Path, g, path, other.grant, other.grant.annotation, annotation.Quote(c.Name))
+	case g.entry != nil && sameCredential(other.grant.entry, g.entry) && other.mode == mode && slices.Equal(other.grant.mount.Items, g.mount.Items):
 		return true, nil
 	}
-	return false, refuse(g.annotation, "mount path %s of container %s is wanted by credential %q (annotation %s) and by credential %q",
-		g.mount.Path, annotation.Quote(c.Name), other.grant.entry.Name, other.grant.annotation, g.entry.Name)
+	return false, refuse(g.annotation, "mount path %s of container %s is wanted by %s (annotation %s) and by %s",
+		g.mount.Path, annotation.Quote(c.Name), other.grant, other.grant.annotation, g)
 }
 
 // checkPodMounts compares with what the pod has. A mount with just our content is
 // our own work, or as good; where no mode is asked for, whatever its mode: the
 // user that the first one followed may be another by now.
-func (p *plan) checkPodMounts(container *containerPlan, g *grant, content *pod.SecretVolume) (exists bool, refusal *Refusal) {
+func (p *plan) checkPodMounts(container *containerPlan, g *grant, isOurs func(volume string) bool) (exists bool, refusal *Refusal) {
 	mounts, devices := container.ownPaths()
 	var few [8]int32
 	for _, i := range mounts.AtOrBelow(g.mount.Path, few[:0]) {
 		mount := &container.VolumeMounts[i]
 		switch other := absolute(mount.MountPath); {
 		case other != g.mount.Path:
-			return false, refuse(g.annotation, "mount path %s for credential %q is a parent of %s, where volume %s is mounted in container %s",
-				g.mount.Path, g.entry.Name, annotation.Quote(other), annotation.Quote(mount.Name), annotation.Quote(container.Name))
-		case mount.SubPath != "" || mount.SubExpr != "" || !p.volumes.hasContent(mount.Name, content, g.mount.Mode == nil):
-			return false, refuse(g.annotation, "mount path %s for credential %q is taken by volume %s in container %s",
-				g.mount.Path, g.entry.Name, annotation.Quote(mount.Name), annotation.Quote(container.Name))
+			return false, refuse(g.annotation, "mount path %s for %s is a parent of %s, where volume %s is mounted in container %s",
+				g.mount.Path, g, annotation.Quote(other), annotation.Quote(mount.Name), annotation.Quote(container.Name))
+		case mount.SubPath != "" || mount.SubExpr != "" || !isOurs(mount.Name):
+			return false, refuse(g.annotation, "mount path %s for %s is taken by volume %s in container %s",
+				g.mount.Path, g, annotation.Quote(mount.Name), annotation.Quote(container.Name))
 		}
 		exists = true
 	}
 	for _, i := range devices.AtOrBelow(g.mount.Path, few[:0]) {
-		return false, refuse(g.annotation, "mount path %s for credential %q is taken by the device %s in container %s",
-			g.mount.Path, g.entry.Name, annotation.Quote(absolute(container.VolumeDevices[i].DevicePath)), annotation.Quote(container.Name))
+		return false, refuse(g.annotation, "mount path %s for %s is taken by the device %s in container %s",
+			g.mount.Path, g, annotation.Quote(absolute(container.VolumeDevices[i].DevicePath)), annotation.Quote(container.Name))
 	}
 	return exists, nil
 }

@@ -5,6 +5,7 @@ package injector
 import (
 	"slices"
 
+	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/injector/annotation"
 	"github.com/credence-dev/credence/injector/pod"
 	"github.com/credence-dev/credence/injector/search"
@@ -19,6 +20,7 @@ type plan struct {
 	volumes    volumes
 	pull       search.Set[string] // new ones
 	ownPull    search.Index[pod.LocalReference]
+	fetchers   []*fetcher
 	record     recorder
 	warnings   warnings
 }
@@ -29,6 +31,9 @@ type containerPlan struct {
 	*pod.Container
 	field string // of the list it stands in
 	index int
+
+	// environment takes the place of the container's image; nil if it has one.
+	environment *v1alpha1.EnvironmentSpec
 
 	env     search.Set[ownedEnv]
 	envFrom []*grant
@@ -57,17 +62,25 @@ type ownedMount struct {
 	exists bool
 }
 
-func newPlan(request *Request) *plan {
+// newPlan makes the plan for a pod. Fetchers that it has already are none of its
+// containers: nothing is injected into them.
+func newPlan(request *Request, fetchers []*fetcher) (*plan, *Refusal) {
 	spec := request.Pod.Spec
 	p := &plan{
-		request: request, spec: spec,
+		request: request, spec: spec, fetchers: fetchers,
 		containers: make([]containerPlan, 0, len(spec.InitContainers)+len(spec.Containers)),
 		volumes:    newVolumes(spec.Volumes),
 		pull:       search.NewSet(func(name *string) string { return *name }),
 		ownPull:    search.NewIndex(spec.ImagePullSecrets, func(r *pod.LocalReference) string { return r.Name }),
 	}
+	if refusal := claim(fetchers, spec, &p.volumes); refusal != nil {
+		return nil, refusal
+	}
 	for _, list := range spec.ContainerLists() {
 		for i, container := range list.Containers {
+			if slices.ContainsFunc(fetchers, func(f *fetcher) bool { return f.existing == container }) {
+				continue
+			}
 			p.containers = append(p.containers, containerPlan{
 				Container: container, field: list.Field, index: i,
 				env:    search.NewSet(func(v *ownedEnv) string { return v.Name }),
@@ -75,7 +88,7 @@ func newPlan(request *Request) *plan {
 			})
 		}
 	}
-	return p
+	return p, nil
 }
 
 // Bounds of what a pod may ask for in all its containers, because a small document
@@ -95,6 +108,9 @@ func (p *plan) checkSize(grants []grant) *Refusal {
 	text := 0
 	for i := range grants {
 		text += len(grants[i].what)
+		if grants[i].env != nil {
+			text += len(grants[i].env.Value)
+		}
 	}
 	if text > maxText/max(len(p.containers), 1) {
 		return refuse(mostly(grants), "the pod asks for %d bytes of names and paths in %d containers, and at most %d in all are supported", text, len(p.containers), maxText)
@@ -115,6 +131,17 @@ func mostly(grants []grant) string {
 	return ""
 }
 
+// addAll merges everything that was resolved into the plan.
+func (p *plan) addAll(r *resolver, wanted *annotation.Wanted) *Refusal {
+	for _, part := range r.parts {
+		p.record.add(part.of, part.name)
+	}
+	if refusal := p.addGrants(r.grants, wanted); refusal != nil {
+		return refusal
+	}
+	return p.setEnvironments(r.environments)
+}
+
 // addGrants merges the grants into the plan, in their order.
 func (p *plan) addGrants(grants []grant, wanted *annotation.Wanted) *Refusal {
 	if refusal := p.checkSize(grants); refusal != nil {
@@ -123,6 +150,7 @@ func (p *plan) addGrants(grants []grant, wanted *annotation.Wanted) *Refusal {
 	if refusal := p.checkContainers(wanted.Containers); refusal != nil {
 		return refusal
 	}
+	p.addFetchers()
 	for i := range grants {
 		if refusal := p.addGrant(&grants[i], wanted.Containers); refusal != nil {
 			return refusal.inLine(grants[i].line)
@@ -138,7 +166,7 @@ func (p *plan) addGrant(g *grant, chosen *annotation.Containers) *Refusal {
 		return refusal
 	}
 	if g.pullSecret {
-		p.addNamedPullSecret(g.entry)
+		p.addNamedPullSecret(g)
 		return nil
 	}
 	if g.containers != nil {
@@ -155,8 +183,15 @@ func (p *plan) addGrant(g *grant, chosen *annotation.Containers) *Refusal {
 	return nil
 }
 
-// note records what a grant became.
-func (p *plan) note(g *grant) { p.record.add(g.entry.Name, g.what) }
+// note records what a grant became: of the credential, and of the asset.
+func (p *plan) note(g *grant, what string) {
+	if g.entry != nil {
+		p.record.add(g.entry.Name, what)
+	}
+	if g.asset != nil {
+		p.record.add(g.recorded, what)
+	}
+}
 
 // give adds one grant to one container.
 func (p *plan) give(container *containerPlan, g *grant) *Refusal {
@@ -166,6 +201,8 @@ func (p *plan) give(container *containerPlan, g *grant) *Refusal {
 	case g.envFrom:
 		p.giveEnvFrom(container, g)
 		return nil
+	case g.fetched != nil:
+		return p.giveData(container, g)
 	default:
 		return p.giveMount(container, g)
 	}

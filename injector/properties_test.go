@@ -27,7 +27,8 @@ import (
 //
 //   - a refusal is one bounded line, and comes with nothing else;
 //   - the patch applies to the document as received;
-//   - nothing of the user's is removed or changed;
+//   - nothing of the user's is removed or changed, except where an environment takes
+//     the place of its placeholder;
 //   - applied to its own result the injector finds nothing more to do;
 //   - it makes no difference how long the lists are that things are looked for in.
 //
@@ -75,7 +76,7 @@ func checkProperties(t testing.TB, known injector.Catalog, document injector.Doc
 func checkLength(t testing.TB, known injector.Catalog, document injector.Document, original []byte, want injector.Result) {
 	t.Helper()
 	object := parse(t, original)
-	template := at(object, strings.FieldsFunc(document.Template.Prefix, func(r rune) bool { return r == '/' })...)
+	template := at(object, strings.FieldsFunc(prefixOf(document), func(r rune) bool { return r == '/' })...)
 	spec, ok := at(template, "spec").(map[string]any)
 	if !ok {
 		return
@@ -141,9 +142,9 @@ func checkKept(t testing.TB, document injector.Document, patched []byte) {
 	original, result := parse(t, document.JSON), parse(t, patched)
 	exempt := map[string]bool{}
 	carried, _ := at(original, "metadata", "annotations", v1alpha1.AnnotationCarried).(string)
-	template := document.Template.Prefix + "/metadata/annotations/"
-	for _, key := range append(strings.Split(carried, ","), v1alpha1.AnnotationInjected) {
-		if annotation.Ours(key) {
+	template := prefixOf(document) + "/metadata/annotations/"
+	for _, item := range append(strings.Split(carried, ","), v1alpha1.AnnotationInjected, v1alpha1.AnnotationWarnings) {
+		if key, _, _ := strings.Cut(item, "="); annotation.Ours(key) {
 			exempt[template+key] = true
 		}
 	}
@@ -172,6 +173,9 @@ func at(value any, path ...string) any {
 	return value
 }
 
+// placed are the members of a container that an environment may replace.
+var placed = []string{"image", "imagePullPolicy", "command", "args"}
+
 // missing returns the place of something that is in the original and not in the
 // result. Null is nothing. Lists may have gained items.
 func missing(where string, original, result any, exempt map[string]bool) string {
@@ -185,7 +189,7 @@ func missing(where string, original, result any, exempt map[string]bool) string 
 		}
 		for name, value := range original {
 			place := where + "/" + name
-			if exempt[place] {
+			if exempt[place] || original["image"] == v1alpha1.EnvironmentPlaceholder && slices.Contains(placed, name) {
 				continue
 			}
 			kept, there := result[name]
@@ -206,6 +210,9 @@ func missing(where string, original, result any, exempt map[string]bool) string 
 			at := slices.IndexFunc(result, func(kept any) bool { return missing("", value, kept, nil) == "" })
 			if strings.HasSuffix(strings.ToLower(where), "containers") { // whose order counts, and whose members get more
 				at = 0
+				for strings.HasSuffix(where, "/initContainers") && len(result) > len(original)-i {
+					result = result[1:] // a fetcher of ours, which goes first
+				}
 				if place := missing(where+"/"+strconv.Itoa(i), value, result[0], exempt); place != "" {
 					return place
 				}
@@ -230,6 +237,17 @@ func documentOf(text []byte, pullSecrets bool) injector.Document {
 		Kind       string `json:"kind"`
 	}
 	_ = json.Unmarshal(text, &head) // of what is malformed it is a Pod that is tried
-	template, _ := workload.TemplateOf(head.APIVersion, head.Kind)
-	return injector.Document{JSON: text, Template: template, Namespace: "team-a", PullSecrets: pullSecrets}
+	kind, _ := workload.KindOf(head.APIVersion, head.Kind)
+	if len(kind.Paths) > 1 || len(kind.Paths) == 1 && strings.Contains(kind.Paths[0].String(), "*") {
+		kind = workload.Kind{} // what is held below is of one place
+	}
+	return injector.Document{JSON: text, Kind: kind, Namespace: "team-a", PullSecrets: pullSecrets}
+}
+
+// prefixOf is where a document has its only template.
+func prefixOf(document injector.Document) string {
+	if len(document.Kind.Paths) == 0 {
+		return ""
+	}
+	return strings.ReplaceAll(document.Kind.Paths[0].String(), ".", "/")
 }

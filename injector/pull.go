@@ -20,12 +20,12 @@ const (
 
 // addNamedPullSecret adds the pull secret of a credential that the pod names,
 // whatever its images.
-func (p *plan) addNamedPullSecret(entry *catalog.Entry) {
+func (p *plan) addNamedPullSecret(g *grant) {
 	if !p.request.PullSecrets {
 		return
 	}
-	p.record.add(entry.Name, recordPullSecret)
-	p.addPullSecret(entry.KubernetesName)
+	p.note(g, recordPullSecret)
+	p.addPullSecret(g.entry.KubernetesName)
 }
 
 func (p *plan) addPullSecret(kubernetesName string) {
@@ -84,7 +84,7 @@ func (p *plan) usableNow(entry *catalog.Entry, place credential.Place) bool {
 	switch {
 	case entry.Problem != "" || entry.SourceMissing && !entry.KeysKnown:
 		return false
-	case entry.DeletedAt != nil && (&resolver{request: p.request}).isNewWorkload(entry):
+	case entry.DeletedAt != nil && (&resolver{request: p.request}).isNewWorkload(entry.DeletedAt):
 		return false
 	case entry.Taken(place.Namespace):
 		p.warnings.add("registry login %q is not used: another Secret in namespace %s has its name %s", entry.Name, place.Namespace, entry.KubernetesName)
@@ -121,7 +121,18 @@ func (p *plan) images() []credential.Image {
 		}
 	}
 	for i := range p.containers {
-		add(p.containers[i].Image)
+		if environment := p.containers[i].environment; environment != nil {
+			add(environment.Image)
+		} else {
+			add(p.containers[i].Image)
+		}
+	}
+	for _, f := range p.fetchers {
+		if f.existing != nil {
+			add(f.existing.Image)
+		} else {
+			add(f.Image)
+		}
 	}
 	for i := range p.spec.Volumes {
 		if image := p.spec.Volumes[i].Image; image != nil {

@@ -5,15 +5,18 @@ package injector
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/credential/asset"
 )
 
 // Record says what each credential became in a pod: "env NAME", "envFrom",
 // "mount /path", "imagePullSecrets", and what was left out because the pod has
-// it. It is written to the annotation credence.dev/injected, as JSON, for people
+// it. Assets are in it as "environment/<name>", "data-source/<name>" and
+// "template/<name>", with what they gave. It is written to the annotation credence.dev/injected, as JSON, for people
 // and for the audit log. It is never trusted as proof that anything was injected.
 type Record map[string][]string
 
@@ -48,17 +51,31 @@ func (r *recorder) add(credentialName, what string) {
 	r.Record[credentialName] = append(list, what)
 }
 
-// skipped records what the pod's own was kept for.
-func (r *recorder) skipped(g *grant, what, container string) {
-	r.add(g.entry.Name, what+" (kept the pod's own in "+container+")")
-}
-
 func (r Record) has(credentialName, what string) bool {
 	return slices.Contains(r[credentialName], what)
 }
 
-// Credentials returns the names in the record, sorted.
-func (r Record) Credentials() []string { return slices.Sorted(maps.Keys(r)) }
+// Names returns the names in the record, sorted, those of assets included.
+func (r Record) Names() []string { return slices.Sorted(maps.Keys(r)) }
+
+// recordedAs is what the record calls an asset: no credential's name has a slash.
+func recordedAs(a *asset.Asset) string { return recordWords[a.Kind] + "/" + a.Name }
+
+var recordWords = map[asset.Kind]string{
+	asset.Environment: "environment", asset.DataSource: "data-source", asset.WorkloadTemplate: "template",
+}
+
+// AssetIn returns the asset that a name in a record means; it means a credential where
+// that is false.
+func AssetIn(recorded string) (kind asset.Kind, name string, ok bool) {
+	word, name, _ := strings.Cut(recorded, "/")
+	for kind, of := range recordWords {
+		if of == word && name != "" {
+			return kind, name, true
+		}
+	}
+	return "", "", false
+}
 
 // String returns the record as it stands in the annotation.
 func (r Record) String() string {

@@ -33,7 +33,7 @@ type RefusalKind int
 const (
 	// Invalid means that only writing something else helps.
 	Invalid RefusalKind = iota
-	// NotFound means that a namespace or a credential was not known. It may have been
+	// NotFound means that a namespace, a credential or an asset was not known. It may have been
 	// created a moment ago.
 	NotFound
 	// NotReady means that a credential is still being prepared. Waiting helps.
@@ -62,10 +62,15 @@ func (r *Refusal) inLine(line int) *Refusal {
 }
 
 func malformed(known Catalog, place credential.Place, err *annotation.Error) *Refusal {
-	if err.Credential != "" && place.IsProject() {
-		return refuse(err.Annotation, "%s%s", err.Problem, annotation.Nearest(err.Credential, known.Visible(place)))
+	hint := ""
+	switch {
+	case !place.IsProject():
+	case err.Credential != "":
+		hint = annotation.Nearest(err.Credential, known.Visible(place))
+	case err.Asset != "":
+		hint = annotation.Nearest(err.Asset, known.VisibleAssets(kindNamedBy(err.Annotation), place))
 	}
-	return refuse(err.Annotation, "%s", err.Problem)
+	return refuse(err.Annotation, "%s%s", err.Problem, hint)
 }
 
 // unreadable refuses a document that cannot be decoded. Other errors pass.

@@ -5,23 +5,22 @@ package injector
 import (
 	"fmt"
 	"slices"
-	"strings"
 
-	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector/annotation"
 	"github.com/credence-dev/credence/injector/pod"
 )
 
-// grant is one thing that a credential gives to some containers: a variable, all
-// its keys as variables, a mount, or a pull secret for the pod.
+// grant is one thing that a credential or an asset gives to some containers: a
+// variable, all keys as variables, a mount, or a pull secret for the pod.
 type grant struct {
-	annotation string
-	line       int // of the annotation, if it is read by lines
-	entry      *catalog.Entry
+	origin
+	line       int                    // of the annotation, if it is read by lines
+	entry      *catalog.Entry         // nil: of no credential
 	containers *annotation.Containers // nil: all
 	what       string                 // as it is recorded
 
@@ -29,7 +28,19 @@ type grant struct {
 	envFrom    bool
 	mount      *annotation.Mount // with keys resolved
 	volumes    []grantedVolume   // for the mount, by mode
+	fetched    *fetcher          // what fills the mount, instead of a credential
 	pullSecret bool
+}
+
+// String says what gives, as messages name it.
+func (g *grant) String() string {
+	switch {
+	case g.asset == nil:
+		return fmt.Sprintf("credential %q", g.entry.Name)
+	case g.entry == nil:
+		return g.asset.String()
+	}
+	return fmt.Sprintf("%s (credential %q)", g.asset, g.entry.Name)
 }
 
 // resolver turns references into grants.
@@ -39,87 +50,121 @@ type resolver struct {
 	request  *Request
 	warnings warnings
 	seen     []*catalog.Entry // whose state was checked
+
+	grants       []grant
+	environments []origin
+	fetchers     []*fetcher
+	used         []origin // assets that were resolved
+	parts        []part
 }
 
-func (r *resolver) resolve(wanted *annotation.Wanted) ([]grant, *Refusal) {
-	grants := make([]grant, 0, 2*len(wanted.Named)+len(wanted.Env)+len(wanted.Mounts))
+func (r *resolver) resolve(wanted *annotation.Wanted) *Refusal {
+	r.grants = make([]grant, 0, 2*len(wanted.Named)+len(wanted.Env)+len(wanted.Mounts)+r.expected(wanted))
 	for _, named := range wanted.Named {
-		entry, refusal := r.find(named.Annotation, named.Credential)
-		if refusal != nil {
-			return nil, refusal
-		}
-		if grants, refusal = r.addDefault(grants, named.Annotation, entry); refusal != nil {
-			return nil, refusal
+		if refusal := r.addNamed(r.written(named.Annotation), named.Credential, field{}); refusal != nil {
+			return refusal
 		}
 	}
 	for i := range wanted.Env {
-		var refusal *Refusal
-		if grants, refusal = r.addEnv(grants, &wanted.Env[i]); refusal != nil {
-			return nil, refusal.inLine(wanted.Env[i].Line)
+		if refusal := r.addEnv(&wanted.Env[i]); refusal != nil {
+			return refusal.inLine(wanted.Env[i].Line)
 		}
 	}
 	for i := range wanted.Mounts {
 		mount := &wanted.Mounts[i]
-		entry, refusal := r.find(mount.Annotation, mount.Credential)
-		if refusal != nil {
-			return nil, refusal
+		if refusal := r.addMount(r.written(mount.Annotation), mount, field{}); refusal != nil {
+			return refusal
 		}
-		if refusal := r.resolveItems(mount, entry); refusal != nil {
-			return nil, refusal
-		}
-		grants = append(grants, mountGrant(entry, mount))
 	}
-	return grants, nil
+	return r.addAssets(wanted)
 }
 
-func (r *resolver) addEnv(grants []grant, env *annotation.Env) ([]grant, *Refusal) {
-	entry, refusal := r.find(env.Annotation, env.Credential)
+func (r *resolver) addNamed(o origin, name string, at field) *Refusal {
+	entry, refusal := r.find(o, name, at)
 	if refusal != nil {
-		return nil, refusal
+		return refusal
 	}
-	if grants, refusal = r.addVariable(grants, env.Annotation, entry, env.Variable, env.Key); refusal != nil {
-		return nil, refusal
+	return r.addDefault(o, entry)
+}
+
+func (r *resolver) addEnv(env *annotation.Env) *Refusal {
+	o := r.written(env.Annotation)
+	entry, refusal := r.find(o, env.Credential, field{})
+	if refusal != nil {
+		return refusal
 	}
-	added := &grants[len(grants)-1]
+	if refusal := r.addVariable(o, entry, env.Variable, env.Key); refusal != nil {
+		return refusal
+	}
+	added := &r.grants[len(r.grants)-1]
 	added.containers, added.line = env.Containers, env.Line
-	return grants, nil
+	return nil
+}
+
+func (r *resolver) addMount(o origin, mount *annotation.Mount, at field) *Refusal {
+	entry, refusal := r.find(o, mount.Credential, at)
+	if refusal != nil {
+		return refusal
+	}
+	if refusal := r.resolveItems(o, mount, entry); refusal != nil {
+		return refusal
+	}
+	r.grants = append(r.grants, mountGrant(o, entry, mount))
+	return nil
 }
 
 // find returns the credential that a name means, if it may be used now.
-func (r *resolver) find(key, name string) (*catalog.Entry, *Refusal) {
-	entry, ok := r.known.Lookup(r.place, name)
+func (r *resolver) find(o origin, name string, at field) (*catalog.Entry, *Refusal) {
+	entry, ok := r.known.Lookup(*o.from, name)
 	if !ok {
-		refusal := refuse(key, "there is no credential %q in namespace %s%s",
-			name, r.place.Namespace, annotation.Nearest(name, r.known.Visible(r.place)))
-		refusal.Kind = NotFound
-		return nil, refusal
+		return nil, r.missing(o, asset.Credential, name, at)
 	}
 	if slices.Contains(r.seen, entry) {
 		return entry, nil
 	}
+	if o.asset != nil && !r.means(name, entry) {
+		return nil, o.refuse("it needs the wider credential %q, which a narrower one of this name hides in namespace %s: there is no copy of the wider one here",
+			name, r.place.Namespace)
+	}
 	r.seen = append(r.seen, entry)
-	return entry, r.check(key, entry)
+	return entry, r.check(o, entry)
+}
+
+// means says whether a name means a certain credential in the pod's namespace, where
+// there is no copy of any other.
+func (r *resolver) means(name string, entry *catalog.Entry) bool {
+	here, ok := r.known.Lookup(r.place, name)
+	return ok && sameCredential(here, entry)
+}
+
+// sameCredential says whether two entries are of one credential, of which the catalog
+// may have learnt something new in between.
+func sameCredential(a, b *catalog.Entry) bool {
+	return a == b || a != nil && b != nil && a.NamespacedName == b.NamespacedName
 }
 
 // check says why a credential cannot be used in this namespace now.
-func (r *resolver) check(key string, entry *catalog.Entry) *Refusal {
+func (r *resolver) check(o origin, entry *catalog.Entry) *Refusal {
 	switch {
-	case entry.DeletedAt != nil && r.isNewWorkload(entry):
-		return refuse(key, "credential %q is being deleted and accepts no new workloads", entry.Name)
+	case entry.DeletedAt != nil && r.isNewWorkload(entry.DeletedAt):
+		return o.refuse("credential %q is being deleted and accepts no new workloads", entry.Name)
 	case entry.Definition.Delivery == "":
-		return refuse(key, "credential %q has a type that this version of Credence does not know: %s", entry.Name, entry.Definition.Type)
+		return o.refuse("credential %q has a type that this version of Credence does not know: %s", entry.Name, entry.Definition.Type)
 	case entry.Behind:
-		return notReady(refuse(key, "credential %q is still being prepared, try again", entry.Name))
+		return notReady(o.refuse("credential %q is still being prepared, try again", entry.Name))
 	case entry.SourceMissing && !entry.KeysKnown:
-		return notReady(refuse(key, "credential %q is still being prepared, try again: its Secret does not exist yet", entry.Name))
+		return notReady(o.refuse("credential %q is still being prepared, try again: its Secret does not exist yet", entry.Name))
 	case entry.Problem != "":
-		return refuse(key, "credential %q cannot be used: %s", entry.Name, problems[entry.Problem])
+		return o.refuse("credential %q cannot be used: %s", entry.Name, entry.Unusable())
 	case entry.Taken(r.place.Namespace):
-		return refuse(key, "credential %q cannot be used in namespace %s: another Secret there has its name %s",
+		return o.refuse("credential %q cannot be used in namespace %s: another Secret there has its name %s",
 			entry.Name, r.place.Namespace, entry.KubernetesName)
 	}
 	if entry.Pending(r.place.Namespace) {
 		r.warnings.add("credential %q is not in namespace %s yet; the pod starts when it is", entry.Name, r.place.Namespace)
+	} else if entry.MaybeTaken(r.place.Namespace) {
+		r.warnings.add("whether Secret %s in namespace %s is that of credential %q is not known: too many namespaces have another of this name",
+			entry.KubernetesName, r.place.Namespace, entry.Name)
 	} else if entry.SourceMissing {
 		r.warnings.add("the source of credential %q is missing; the pod gets its last known values", entry.Name)
 	}
@@ -131,130 +176,85 @@ func notReady(refusal *Refusal) *Refusal {
 	return refusal
 }
 
-// problems words the reasons of a credential that is not ready for those who may
-// not see it: without names of other namespaces, departments or Secrets.
-var problems = map[string]string{
-	v1alpha1.ReasonNotAProject:         "it is not in a project or another place for credentials",
-	v1alpha1.ReasonWrongNamespace:      "it is in a namespace that does not fit its scope",
-	v1alpha1.ReasonSourceNotAuthorized: "its Secret is not authorized for it by the right labels",
-	v1alpha1.ReasonSourceNotAllowed:    "its Secret is of a kind that is never a source",
-	v1alpha1.ReasonSourceInUse:         "its Secret already serves another credential",
-	v1alpha1.ReasonSourceInvalid:       "its Secret has the wrong type or keys",
-}
-
-// isNewWorkload says whether the pod belongs to a workload that came after the
+// isNewWorkload says whether the pod belongs to a workload that came after a
 // deletion began. Replacements of older pods are admitted: else the protection
 // would cause the outage that it is there to prevent.
-func (r *resolver) isNewWorkload(entry *catalog.Entry) bool {
+func (r *resolver) isNewWorkload(deletedAt *metav1.Time) bool {
 	if r.request.Since == nil {
 		return true
 	}
 	since, controlled := r.request.Since()
-	return !controlled || since.After(entry.DeletedAt.Time)
+	return !controlled || since.After(deletedAt.Time)
 }
 
 // addDefault adds what a credential is by default: what its injection says, else
 // what its type says.
-func (r *resolver) addDefault(grants []grant, key string, entry *catalog.Entry) ([]grant, *Refusal) {
+func (r *resolver) addDefault(o origin, entry *catalog.Entry) *Refusal {
 	delivery := entry.Definition.Delivery
 	if delivery == credential.DeliverPullSecret {
-		grants = append(grants, grant{annotation: key, entry: entry, pullSecret: true})
+		r.grants = append(r.grants, grant{origin: o, entry: entry, pullSecret: true})
 	}
 	if entry.Injection != nil {
-		return r.addInjection(grants, key, entry)
+		return r.addInjection(o, entry)
 	}
 	switch delivery {
 	case credential.DeliverEnv:
-		var refusal *Refusal
 		for _, variable := range entry.Definition.Env {
-			if grants, refusal = r.addVariable(grants, key, entry, variable.Variable(entry.Name), variable.Role); refusal != nil {
-				return nil, refusal
+			if refusal := r.addVariable(o, entry, variable.Variable(entry.Name), variable.Role); refusal != nil {
+				return refusal
 			}
 		}
 	case credential.DeliverEnvFrom:
-		grants = append(grants, grant{annotation: key, entry: entry, envFrom: true, what: "envFrom"})
+		r.grants = append(r.grants, grant{origin: o, entry: entry, envFrom: true, what: "envFrom"})
 	case credential.DeliverMount:
-		grants = append(grants, defaultMount(key, entry, credential.DefaultMountRoot+entry.Name))
+		r.grants = append(r.grants, defaultMount(o, entry, credential.DefaultMountRoot+entry.Name))
 	}
-	return grants, nil
+	return nil
 }
 
-func (r *resolver) addInjection(grants []grant, key string, entry *catalog.Entry) ([]grant, *Refusal) {
-	var refusal *Refusal
+func (r *resolver) addInjection(o origin, entry *catalog.Entry) *Refusal {
 	for _, env := range entry.Injection.Env {
-		if grants, refusal = r.addVariable(grants, key, entry, env.Name, env.Key); refusal != nil {
-			return nil, refusal
+		if refusal := r.addVariable(o, entry, env.Name, env.Key); refusal != nil {
+			return refusal
 		}
 	}
 	if entry.Injection.MountPath != "" {
 		path, problem := annotation.CleanMountPath(entry.Injection.MountPath)
 		if problem != "" {
-			return nil, refuse(key, "the injection of credential %q: %s", entry.Name, problem)
+			return o.refuse("the injection of credential %q: %s", entry.Name, problem)
 		}
-		grants = append(grants, defaultMount(key, entry, path))
-	}
-	return grants, nil
-}
-
-func defaultMount(key string, entry *catalog.Entry, path string) grant {
-	return mountGrant(entry, &annotation.Mount{Annotation: key, Credential: entry.Name, Path: path})
-}
-
-func mountGrant(entry *catalog.Entry, mount *annotation.Mount) grant {
-	return grant{annotation: mount.Annotation, entry: entry, mount: mount, containers: mount.Containers, what: "mount " + mount.Path}
-}
-
-func (r *resolver) addVariable(grants []grant, key string, entry *catalog.Entry, variable, reference string) ([]grant, *Refusal) {
-	if entry.Definition.Type == v1alpha1.DockerRegistry && reference != corev1.DockerConfigJsonKey {
-		return nil, refuse(key, "credential %q of type %s can be a variable by its key %s only, not by %q",
-			entry.Name, entry.Definition.Type, corev1.DockerConfigJsonKey, reference)
-	}
-	secretKey, refusal := findKey(key, entry, reference)
-	if refusal != nil {
-		return nil, refusal
-	}
-	return append(grants, grant{annotation: key, entry: entry, what: "env " + variable, env: &pod.EnvVar{
-		Name:      variable,
-		ValueFrom: &pod.EnvVarSource{SecretKeyRef: &pod.SecretKeyRef{Name: entry.KubernetesName, Key: secretKey}},
-	}}), nil
-}
-
-func (r *resolver) resolveItems(mount *annotation.Mount, entry *catalog.Entry) *Refusal {
-	for i := range mount.Items {
-		secretKey, refusal := findKey(mount.Annotation, entry, mount.Items[i].Key)
-		if refusal != nil {
-			return refusal
-		}
-		mount.Items[i].Key = secretKey
+		r.grants = append(r.grants, defaultMount(o, entry, path))
 	}
 	return nil
 }
 
-// maxKeysNamed bounds how many keys a message lists.
-const maxKeysNamed = 10
+func defaultMount(o origin, entry *catalog.Entry, path string) grant {
+	return mountGrant(o, entry, &annotation.Mount{Annotation: o.annotation, Credential: entry.Name, Path: path})
+}
 
-// findKey returns the data key that a reference means. Where the Secret was never
-// seen, a reference that is no role is taken at its word.
-func findKey(key string, entry *catalog.Entry, reference string) (string, *Refusal) {
-	if secretKey, ok := credential.FindKey(entry.Keys, reference); ok {
-		return secretKey, nil
+func mountGrant(o origin, entry *catalog.Entry, mount *annotation.Mount) grant {
+	return grant{origin: o, entry: entry, mount: mount, containers: mount.Containers, what: "mount " + mount.Path}
+}
+
+func (r *resolver) addVariable(o origin, entry *catalog.Entry, variable, reference string) *Refusal {
+	secretKey, problem := entry.Variable(reference)
+	if problem != "" {
+		return o.refuse("%s", problem)
 	}
-	if !entry.KeysKnown {
-		return reference, nil
-	}
-	names := make([]string, 0, len(entry.Keys))
-	for _, k := range entry.Keys {
-		names = append(names, k.Key)
-	}
-	listed := strings.Join(names[:min(len(names), maxKeysNamed)], ", ")
-	if more := len(names) - maxKeysNamed; more > 0 {
-		listed += fmt.Sprintf(" and %d more", more)
-	}
-	for _, k := range entry.Keys {
-		if k.Role != "" {
-			names = append(names, k.Role)
+	r.grants = append(r.grants, grant{origin: o, entry: entry, what: "env " + variable, env: &pod.EnvVar{
+		Name:      variable,
+		ValueFrom: &pod.EnvVarSource{SecretKeyRef: &pod.SecretKeyRef{Name: entry.KubernetesName, Key: secretKey}},
+	}})
+	return nil
+}
+
+func (r *resolver) resolveItems(o origin, mount *annotation.Mount, entry *catalog.Entry) *Refusal {
+	for i := range mount.Items {
+		secretKey, problem := entry.Key(mount.Items[i].Key)
+		if problem != "" {
+			return o.refuse("%s", problem)
 		}
+		mount.Items[i].Key = secretKey
 	}
-	return "", refuse(key, "credential %q of type %s has no key %q (keys: %s)%s",
-		entry.Name, entry.Definition.Type, reference, listed, annotation.Nearest(reference, names))
+	return nil
 }

@@ -22,6 +22,7 @@ func (p *plan) result() Result {
 	for i := range p.containers {
 		p.containers[i].write(&builder)
 	}
+	p.writeFetchers(&builder)
 	volumes := make([]any, len(p.volumes.added.Items))
 	for i := range volumes {
 		volumes[i] = p.volumes.added.Items[i]
@@ -43,30 +44,63 @@ func (p *plan) result() Result {
 // values together: apimachinery's TotalAnnotationSizeLimitB.
 const maxAnnotations = 256 << 10
 
-// writeRecord writes the record, where the pod's own annotations leave room for it.
-// One that came with the pod, such as with a copy of another pod, is put right even
-// where there is nothing to record.
+// writeRecord writes the record, and what is said to the author, where the pod's own
+// annotations leave room for them. A record that came with the pod, such as with a
+// copy of another pod, is put right even where there is nothing to record.
 func (p *plan) writeRecord(builder *patch.Builder) {
 	metadata := &p.request.Pod.Metadata
-	if _, stale := metadata.Annotations[v1alpha1.AnnotationInjected]; !stale && len(p.record.Record) == 0 {
+	_, stale := metadata.Annotations[v1alpha1.AnnotationInjected]
+	recorded, said := stale || len(p.record.Record) > 0, p.said()
+	if !recorded && said == "" {
 		return
 	}
-	text := p.record.String()
-	size := len(v1alpha1.AnnotationInjected) + len(text)
+	remarks := make(map[string]string, 2)
+	size := 0
 	for key, value := range metadata.Annotations {
-		if key != v1alpha1.AnnotationInjected {
-			size += len(key) + len(value)
+		size += len(key) + len(value)
+	}
+	remark := func(key, text string) {
+		before, there := metadata.Annotations[key]
+		after := size + len(text) - len(before)
+		if !there {
+			after += len(key)
+		}
+		if after <= maxAnnotations && (!there || text != before) {
+			remarks[key], size = text, after
 		}
 	}
-	if size <= maxAnnotations {
-		builder.Annotate(metadata, v1alpha1.AnnotationInjected, text)
+	if recorded {
+		remark(v1alpha1.AnnotationInjected, p.record.String())
 	}
+	if said != "" {
+		remark(v1alpha1.AnnotationWarnings, said)
+	}
+	builder.AnnotateAll(metadata, remarks)
+}
+
+// initContainers is the field of a pod's init containers.
+const initContainers = "initContainers"
+
+// writeFetchers puts the containers that fetch before all others, whose places in the
+// list are other ones from then on.
+func (p *plan) writeFetchers(builder *patch.Builder) {
+	if len(p.fetchers) == 0 {
+		return
+	}
+	containers := make([]any, 0, len(p.fetchers))
+	for _, f := range p.fetchers {
+		if f.existing == nil {
+			containers = append(containers, &f.NewContainer)
+		}
+	}
+	builder.Prepend("/spec/"+initContainers, p.spec.InitContainers != nil, containers)
 }
 
 // write adds the container's operations. Variables go before the container's
 // own: of sets of variables the later wins, and $(VAR) sees only earlier ones.
 func (c *containerPlan) write(builder *patch.Builder) {
 	base := "/spec/" + c.field + "/" + strconv.Itoa(c.index)
+	c.writeEnvironment(builder, base)
 	env := make([]any, 0, len(c.env.Items))
 	for _, variable := range c.env.Items {
 		if !variable.exists {

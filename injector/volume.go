@@ -35,12 +35,37 @@ func (v *volumes) named(credentialName string, content *pod.SecretVolume) string
 	if name := v.find(content); name != "" {
 		return name
 	}
-	name := v.freeName(credentialName, content)
+	name := v.freeName("credence-"+credentialName, func() string {
+		return fmt.Sprintf("%s %o %+v", content.SecretName, *content.DefaultMode, content.Items)
+	})
 	v.added.Add(pod.Volume{Name: name, Secret: content})
 	if v.byContent != nil {
 		v.byContent[contentKey(content)] = name
 	}
 	return name
+}
+
+// add adds a volume that is no Secret, under a name or one like it.
+func (v *volumes) add(name string, volume pod.Volume) string {
+	volume.Name = v.freeName(name, func() string { return name })
+	v.added.Add(volume)
+	return volume.Name
+}
+
+// like returns the name of a volume with the content of another, empty if there is
+// none.
+func (v *volumes) like(wanted *pod.Volume) string {
+	for i := range v.own {
+		if sameVolume(&v.own[i], wanted) && v.isFirst(i) {
+			return v.own[i].Name
+		}
+	}
+	for i := range v.added.Items {
+		if sameVolume(&v.added.Items[i], wanted) {
+			return v.added.Items[i].Name
+		}
+	}
+	return ""
 }
 
 // fewVolumes are gone through.
@@ -77,7 +102,9 @@ func (v *volumes) listContents() map[string]string {
 		}
 	}
 	for i := range v.added.Items {
-		contents[contentKey(v.added.Items[i].Secret)] = v.added.Items[i].Name
+		if secret := v.added.Items[i].Secret; secret != nil {
+			contents[contentKey(secret)] = v.added.Items[i].Name
+		}
 	}
 	return contents
 }
@@ -149,17 +176,14 @@ func contentKey(secret *pod.SecretVolume) string {
 // maxVolumeName is the length of a DNS label.
 const maxVolumeName = 63
 
-// freeName names a volume after the credential. Where the pod has a volume of
-// that name, a hash of the content follows, so that the name does not depend on
-// what else is injected.
-func (v *volumes) freeName(credentialName string, content *pod.SecretVolume) string {
-	name := "credence-" + credentialName
+// freeName names a volume. Where the pod has a volume of that name, a hash of the
+// content follows, so that the name does not depend on what else is injected.
+func (v *volumes) freeName(base string, content func() string) string {
+	name := base
 	for attempt := 0; len(name) > maxVolumeName || v.ownByName.Has(name) || v.added.Find(name) >= 0; attempt++ {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s %o %+v %d", content.SecretName, *content.DefaultMode, content.Items, attempt))
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", content(), attempt))
 		suffix := "-" + hex.EncodeToString(sum[:4])
-		base := "credence-" + credentialName
-		base = strings.TrimRight(base[:min(len(base), maxVolumeName-len(suffix))], "-")
-		name = base + suffix
+		name = strings.TrimRight(base[:min(len(base), maxVolumeName-len(suffix))], "-") + suffix
 	}
 	return name
 }

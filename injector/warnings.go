@@ -33,11 +33,14 @@ func (w *warnings) add(format string, args ...any) {
 	}
 }
 
+// leftOut is the end of what is said where there is more than can be.
+const leftOut = " more warnings are left out"
+
 // all returns the warnings; the last says how many were left out.
 func (w *warnings) all() []string {
 	if w.more > 0 {
 		list := slices.Clone(w.list)
-		list[maxWarnings-1] = fmt.Sprintf("%d more warnings are left out", w.more+1)
+		list[maxWarnings-1] = fmt.Sprintf("%d%s", w.more+1, leftOut)
 		return list
 	}
 	return w.list

@@ -16,21 +16,42 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 )
 
 // Assets are the objects that decide what a workload gets.
 type Assets struct {
-	Namespaces  []metav1.PartialObjectMetadata
-	Credentials []v1alpha1.Credential
-	Secrets     []corev1.Secret
+	Namespaces    []metav1.PartialObjectMetadata
+	Credentials   []v1alpha1.Credential
+	Environments  []v1alpha1.Environment
+	DataSources   []v1alpha1.DataSource
+	Templates     []v1alpha1.WorkloadTemplate
+	WorkloadKinds []v1alpha1.WorkloadKind
+	Secrets       []corev1.Secret
 }
 
 var (
-	namespaceType  = typeMeta{APIVersion: "v1", Kind: "Namespace"}
-	secretType     = typeMeta{APIVersion: "v1", Kind: "Secret"}
-	credentialType = typeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Credential"}
+	namespaceType    = typeMeta{APIVersion: "v1", Kind: "Namespace"}
+	secretType       = typeMeta{APIVersion: "v1", Kind: "Secret"}
+	credentialType   = ourType("Credential")
+	environmentType  = ourType("Environment")
+	dataSourceType   = ourType("DataSource")
+	templateType     = ourType("WorkloadTemplate")
+	workloadKindType = ourType("WorkloadKind")
 )
+
+// ourTypes are those of our kinds, all of which are read.
+var ourTypes = []typeMeta{credentialType, environmentType, dataSourceType, templateType, workloadKindType}
+
+func ourType(kind string) typeMeta {
+	return typeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: kind}
+}
+
+// isAsset says whether objects of a type are among the assets.
+func (t typeMeta) isAsset() bool {
+	return t == namespaceType || t == secretType || slices.Contains(ourTypes, t)
+}
 
 // ReadAssets collects the assets among documents, those in Lists included. Other
 // objects are passed over.
@@ -50,6 +71,14 @@ func (a *Assets) add(o object) error {
 		return addTo(&a.Namespaces, o)
 	case credentialType:
 		return addTo(&a.Credentials, o)
+	case environmentType:
+		return addTo(&a.Environments, o)
+	case dataSourceType:
+		return addTo(&a.DataSources, o)
+	case templateType:
+		return addTo(&a.Templates, o)
+	case workloadKindType:
+		return addTo(&a.WorkloadKinds, o)
 	case secretType:
 		return addTo(&a.Secrets, o)
 	}
@@ -97,7 +126,9 @@ func pointerOf(path string) string {
 
 // Catalog makes a catalog of the assets. A Credential without a status gets one
 // computed from its Secret, if that is among them. Objects without a namespace
-// are in the one given. Problems are those of Credentials that cannot be used.
+// are in the one given. Problems are those of Credentials that cannot be used; what is
+// wrong with an Environment, a DataSource or a WorkloadTemplate matters to those that
+// name it, and is told there.
 func (a *Assets) Catalog(layout credential.Layout, namespace string) (known *catalog.Catalog, problems []error) {
 	known = catalog.New(layout)
 	for i := range a.Namespaces {
@@ -129,7 +160,25 @@ func (a *Assets) Catalog(layout credential.Layout, namespace string) (known *cat
 			problems = append(problems, fmt.Errorf("credential %s/%s: %w", c.Namespace, c.Name, problem))
 		}
 	}
+	for _, object := range a.assets() {
+		object.SetNamespace(or(object.GetNamespace(), namespace))
+		known.SetAsset(asset.New(object))
+	}
 	return known, problems
+}
+
+// assets returns copies of what the kinds of package asset have.
+func (a *Assets) assets() (objects []metav1.Object) {
+	for i := range a.Environments {
+		objects = append(objects, a.Environments[i].DeepCopy())
+	}
+	for i := range a.DataSources {
+		objects = append(objects, a.DataSources[i].DeepCopy())
+	}
+	for i := range a.Templates {
+		objects = append(objects, a.Templates[i].DeepCopy())
+	}
+	return objects
 }
 
 // hasStatus says whether a controller has seen a Credential.

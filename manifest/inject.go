@@ -11,6 +11,7 @@ import (
 
 	"github.com/credence-dev/credence/injector"
 	"github.com/credence-dev/credence/injector/annotation"
+	"github.com/credence-dev/credence/injector/fetch"
 	"github.com/credence-dev/credence/injector/pod"
 	"github.com/credence-dev/credence/injector/workload"
 )
@@ -30,6 +31,9 @@ type Options struct {
 	Namespace string
 	// PullSecrets adds image pull secrets to the pod templates of workloads too.
 	PullSecrets bool
+	// Fetch says with what data sources are fetched. The default is that of an
+	// installation that changes nothing.
+	Fetch *fetch.Settings
 }
 
 // Inject injects into every workload of a document. Other objects pass unchanged.
@@ -37,12 +41,12 @@ type Options struct {
 func Inject(known injector.Catalog, document Document, options Options) (Injected, error) {
 	injected := Injected{Document: document}
 	err := eachObject(document.JSON, "", typeMeta{}, func(o object) error {
-		template, ok := workload.TemplateOf(o.APIVersion, o.Kind)
+		kind, ok := workload.KindOf(o.APIVersion, o.Kind)
 		if !ok {
 			injected.passOver(o)
 			return nil
 		}
-		return injected.add(known, o, template, options)
+		return injected.add(known, o, &kind, options)
 	})
 	if err != nil {
 		return Injected{}, document.locate(err)
@@ -86,34 +90,39 @@ func (i *Injected) passOver(o object) {
 }
 
 // warnMisplaced warns of annotations that nothing heeds.
-func (i *Injected) warnMisplaced(o object, template workload.Template, what string) {
-	for _, place := range template.Misplaced(o.JSON) {
+func (i *Injected) warnMisplaced(o object, kind *workload.Kind, what string) {
+	for _, place := range kind.Misplaced(o.JSON) {
 		problem := "annotations at " + place + " have no effect"
 		switch {
-		case !template.Carries:
-			problem += "; they belong at " + template.Prefix + "/metadata"
+		case !kind.Carries:
+			problem += "; they belong at " + whereIn(kind)
 		case place == "/metadata":
 			problem = "it has no pod template; nothing is injected"
 		default:
-			problem += "; they belong on the " + o.Kind + " itself or at " + template.Prefix + "/metadata"
+			problem += "; they belong on the " + o.Kind + " itself or at " + whereIn(kind)
 		}
 		i.Warnings = append(i.Warnings, what+": "+problem)
 	}
 }
 
-func (i *Injected) add(known injector.Catalog, o object, template workload.Template, options Options) error {
+// whereIn is where in an object the metadata of its pod template is.
+func whereIn(kind *workload.Kind) string {
+	return strings.ReplaceAll(kind.Paths[0].String(), ".", "/") + "/metadata"
+}
+
+func (i *Injected) add(known injector.Catalog, o object, kind *workload.Kind, options Options) error {
 	var n named
 	if err := pod.DecodeInto(o.JSON, &n); err != nil {
 		return unreadable(o.Pointer, o.Kind, err)
 	}
 	what := n.called(o.Kind)
-	i.warnMisplaced(o, template, what)
+	i.warnMisplaced(o, kind, what)
 	result, err := injector.InjectDocument(known, injector.Document{
-		JSON: o.JSON, Template: template, PullSecrets: options.PullSecrets,
+		JSON: o.JSON, Kind: *kind, PullSecrets: options.PullSecrets, Fetch: options.Fetch,
 		Namespace: or(n.Metadata.Namespace, options.Namespace),
 	})
 	if err != nil {
-		return o.fault(template, what, err)
+		return o.fault(kind, what, err)
 	}
 	for _, operation := range result.Operations {
 		operation.Path = o.Pointer + operation.Path
@@ -125,16 +134,21 @@ func (i *Injected) add(known injector.Catalog, o object, template workload.Templ
 	return nil
 }
 
-// fault places a refusal. An annotation that is not on the template was carried
-// there from the workload.
-func (o *object) fault(template workload.Template, what string, err error) error {
+// fault places a refusal. An annotation that is not on a template was carried there
+// from the workload.
+func (o *object) fault(kind *workload.Kind, what string, err error) error {
 	f := &fault{[]string{o.Pointer}, fmt.Errorf("%s: %w", what, err)}
 	var refusal *injector.Refusal
 	switch {
 	case !errors.As(err, &refusal):
 	case refusal.Pointer == "" && refusal.Annotation != "":
 		key := "/metadata/annotations/" + escaper.Replace(refusal.Annotation)
-		f.pointers = []string{o.Pointer + template.Prefix + key, o.Pointer + key}
+		f.pointers = nil
+		templates, _ := kind.Templates(o.JSON) // it was read before
+		for _, template := range templates {
+			f.pointers = append(f.pointers, o.Pointer+template.Prefix+key)
+		}
+		f.pointers = append(f.pointers, o.Pointer+key)
 	default:
 		f.pointers = []string{o.Pointer + refusal.Pointer}
 	}

@@ -88,8 +88,8 @@ func listOf(t typeMeta) (item typeMeta, isList bool) {
 		return typeMeta{}, t.APIVersion == "v1" || t.APIVersion == ""
 	}
 	item = typeMeta{APIVersion: t.APIVersion, Kind: kind}
-	_, hasPods := workload.TemplateOf(item.APIVersion, item.Kind)
-	return item, hasPods || item == namespaceType || item == secretType || item == credentialType
+	_, hasPods := workload.KindOf(item.APIVersion, item.Kind)
+	return item, hasPods || item.isAsset()
 }
 
 // nearestKind returns what was probably meant.

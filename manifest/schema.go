@@ -35,9 +35,15 @@ type kindSchema struct {
 	rules      *cel.Validator
 }
 
-// credentialSchema is that of Credentials. Its rules are compiled when the first one
-// is read.
-var credentialSchema = sync.OnceValues(func() (*kindSchema, error) { return newKindSchema(credentialType) })
+// schemas are those of our kinds. Their rules are compiled when the first object of
+// the kind is read.
+var schemas = func() map[typeMeta]func() (*kindSchema, error) {
+	all := map[typeMeta]func() (*kindSchema, error){}
+	for _, of := range ourTypes {
+		all[of] = sync.OnceValues(func() (*kindSchema, error) { return newKindSchema(of) })
+	}
+	return all
+}()
 
 func newKindSchema(of typeMeta) (*kindSchema, error) {
 	crds, err := charts.CRDs()
@@ -90,8 +96,8 @@ func (s *kindSchema) check(text []byte) (field.ErrorList, error) {
 }
 
 // validate returns the fault of an asset that no API server would take: nobody could
-// apply it, and what follows from it would follow in no cluster. A Credential with a
-// status was taken by one, which may have another version of the CRD.
+// apply it, and what follows from it would follow in no cluster. An object of ours with
+// a status was taken by one, which may have another version of the CRD.
 func validate(o object, metadata metav1.Object) error {
 	nameRules := metavalidation.NameIsDNSSubdomain
 	if o.typeMeta == namespaceType {
@@ -99,8 +105,8 @@ func validate(o object, metadata metav1.Object) error {
 	}
 	isNamespaced := metadata.GetNamespace() != ""
 	errs := metavalidation.ValidateObjectMetaAccessor(metadata, isNamespaced, nameRules, field.NewPath("metadata"))
-	if c, ok := metadata.(*v1alpha1.Credential); ok && len(errs) == 0 && !hasStatus(c) {
-		known, err := credentialSchema()
+	if schemaOf, ours := schemas[o.typeMeta]; ours && len(errs) == 0 && !wasSeen(metadata) {
+		known, err := schemaOf()
 		if err == nil {
 			errs, err = known.check(o.JSON)
 		}
@@ -121,11 +127,32 @@ func validate(o object, metadata metav1.Object) error {
 	return &fault{[]string{o.Pointer + pointerOf(first.Field)}, fmt.Errorf("the %s is not valid: %s: %s", o.Kind, first.Field, problem)}
 }
 
+// wasSeen says whether a controller has seen an object of ours.
+func wasSeen(object metav1.Object) bool {
+	switch one := object.(type) {
+	case *v1alpha1.Credential:
+		return hasStatus(one)
+	case *v1alpha1.Environment:
+		return one.Status.ObservedGeneration > 0
+	case *v1alpha1.DataSource:
+		return one.Status.ObservedGeneration > 0
+	case *v1alpha1.WorkloadTemplate:
+		return one.Status.ObservedGeneration > 0
+	case *v1alpha1.WorkloadKind:
+		return one.Status.ObservedGeneration > 0
+	}
+	return false
+}
+
 // unknownKind is the fault of an object in our group that is not of a kind or version
 // that there is.
 func unknownKind(o object) error {
+	names := make([]string, len(ourTypes))
+	for i, one := range ourTypes {
+		names[i] = one.String()
+	}
 	return &fault{[]string{o.Pointer + "/kind"}, fmt.Errorf("%s is not a kind that this version of Credence knows%s",
-		o.quoted(), nearestKind(o.typeMeta, []string{credentialType.String()}))}
+		o.quoted(), nearestKind(o.typeMeta, names))}
 }
 
 // isOurs says whether an object is in our group, in whatever spelling.

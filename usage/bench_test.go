@@ -196,3 +196,24 @@ func BenchmarkIndexUsers(b *testing.B) {
 		b.ReportMetric(float64(len(readers)), "readers")
 	})
 }
+
+// BenchmarkIndexAsking looks through all pods of a cluster in which each asks for
+// something, as the doctor does.
+func BenchmarkIndexAsking(b *testing.B) {
+	x := manyIndex()
+	for b.Loop() {
+		if lacking := x.Asking(func(pods *Asking) bool { return !pods.Refers("genericsecret-" + pods.Credentials[0]) }); len(lacking) > 0 {
+			b.Fatalf("%d pods lack something", len(lacking))
+		}
+	}
+}
+
+// BenchmarkIndexWarned does the same for warnings.
+func BenchmarkIndexWarned(b *testing.B) {
+	x := manyIndex()
+	for b.Loop() {
+		if warned := x.Warned(); len(warned) > 0 {
+			b.Fatalf("%d are warned", len(warned))
+		}
+	}
+}

@@ -3,6 +3,7 @@
 package usage
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -20,8 +21,8 @@ func (x *Index) Notify(listener func(Change)) {
 	x.listeners = append(x.listeners, listener)
 }
 
-// changes are the credentials and Secrets of which the users or readers may have
-// changed.
+// changes are the credentials, assets and Secrets of which the users or readers may
+// have changed.
 type changes map[object.ID]struct{}
 
 // change makes a change and then tells of it.
@@ -52,10 +53,13 @@ func (c changes) list() []Change {
 			change = &Change{Namespace: one.Namespace}
 			byNamespace[one.Namespace] = change
 		}
-		if one.Kind == object.Secret {
+		switch one.Kind {
+		case object.Secret:
 			change.Secrets = append(change.Secrets, one.Name)
-		} else {
+		case object.Credential:
 			change.Credentials = append(change.Credentials, one.Name)
+		default:
+			change.Assets = append(change.Assets, Asset{one.Kind.Value().Kind, one.Name})
 		}
 	}
 	list := make([]Change, 0, len(byNamespace))
@@ -63,6 +67,9 @@ func (c changes) list() []Change {
 		change := byNamespace[namespace]
 		slices.SortFunc(change.Credentials, strings.Compare)
 		slices.SortFunc(change.Secrets, strings.Compare)
+		slices.SortFunc(change.Assets, func(a, b Asset) int {
+			return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
+		})
 		list = append(list, *change)
 	}
 	return list
@@ -87,7 +94,7 @@ func (x *Index) note(g *group, changed changes, of extent) {
 	for i := range g.links {
 		l := &g.links[i]
 		switch {
-		case l.to.Kind == object.Secret && (of == everything || l.readers != 0), l.to.Kind == object.Credential && of == everything:
+		case l.to.Kind == object.Secret && (of == everything || l.readers != 0), of == everything && isNamed(l.to.Kind):
 			changed[l.to.ID] = struct{}{}
 		case of == everything:
 			if via := x.through(l); via != nil {
@@ -96,6 +103,9 @@ func (x *Index) note(g *group, changed changes, of extent) {
 		}
 	}
 }
+
+// isNamed says whether objects of a kind are what annotations name.
+func isNamed(kind object.Kind) bool { return kind == object.Credential || object.IsAsset(kind) }
 
 // through returns the group of the object that a link leads to, if what that
 // refers to counts for those that refer to it.

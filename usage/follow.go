@@ -4,7 +4,6 @@ package usage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -14,11 +13,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/credence-dev/credence/injector/workload"
 	"github.com/credence-dev/credence/usage/object"
 )
 
@@ -28,10 +29,10 @@ type Options struct {
 	Log logr.Logger
 	// Registerer takes the metrics; none are kept without one.
 	Registerer prometheus.Registerer
-	// Kinds are followed besides the built-in ones.
-	Kinds []Kind
-	// Mapper finds the resources of Kinds, and is needed only for them. It must find
-	// those that come later.
+	// Kinds of others are followed besides the built-in ones; Add and Remove change which.
+	Kinds []workload.Kind
+	// Mapper finds the resources of the kinds of others, and is needed only for them. It
+	// must find those that come later.
 	Mapper meta.RESTMapper
 	// RetryBase and RetryMax bound the pause after a failure; 0 means 0.8 and 30
 	// seconds.
@@ -48,13 +49,16 @@ type Follower struct {
 
 	mu    sync.Mutex
 	kinds []*following
+	tasks map[schema.GroupKind]*task
+	// ctx is that of Start, nil before.
+	ctx     context.Context
+	running sync.WaitGroup
+
+	uncarried uncarried
 }
 
 // Follow returns what keeps an index in step with a cluster while it runs.
 func Follow(config *rest.Config, into *Index, options Options) (*Follower, error) {
-	if len(options.Kinds) > 0 && options.Mapper == nil {
-		return nil, errors.New("following kinds without a mapper that finds them")
-	}
 	compact := rest.CopyConfig(config)
 	compact.ContentType = runtime.ContentTypeProtobuf
 	compact.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
@@ -72,7 +76,12 @@ func Follow(config *rest.Config, into *Index, options Options) (*Follower, error
 	if options.RetryMax == 0 {
 		options.RetryMax = 30 * time.Second
 	}
-	f := &Follower{index: into, options: options, builtIn: builtInClient, others: others}
+	f := &Follower{index: into, options: options, builtIn: builtInClient, others: others, tasks: map[schema.GroupKind]*task{}}
+	for i := range options.Kinds {
+		if err := f.Add(options.Kinds[i]); err != nil {
+			return nil, err
+		}
+	}
 	if options.Registerer != nil {
 		if err := options.Registerer.Register(&collectorOfMetrics{f}); err != nil {
 			return nil, fmt.Errorf("registering the metrics of the usage index: %w", err)
@@ -84,14 +93,17 @@ func Follow(config *rest.Config, into *Index, options Options) (*Follower, error
 // Start follows the cluster until the context ends. A kind that cannot be followed
 // is tried again and again, and holds up no other.
 func (f *Follower) Start(ctx context.Context) error {
-	var running sync.WaitGroup
+	f.mu.Lock()
+	f.ctx = ctx
 	for _, one := range object.BuiltIn {
-		running.Go(func() { f.run(ctx, f.builtInKind(one)) })
+		f.running.Go(func() { f.run(ctx, f.builtInKind(one)) })
 	}
-	for _, kind := range f.options.Kinds {
-		running.Go(func() { f.run(ctx, f.otherKind(kind)) })
+	for _, t := range f.tasks {
+		f.begin(t)
 	}
-	running.Wait()
+	f.mu.Unlock()
+	<-ctx.Done()
+	f.running.Wait()
 	return nil
 }
 

@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // follow has the index follow the cluster until the test ends.
-func (w *world) follow(config *rest.Config, options usage.Options) {
+func (w *world) follow(config *rest.Config, options usage.Options) *usage.Follower {
 	w.Helper()
 	options.Log, options.Registerer = logr.Discard(), w.metrics
 	options.RetryBase, options.RetryMax = 20*time.Millisecond, 200*time.Millisecond
@@ -75,6 +75,7 @@ func (w *world) follow(config *rest.Config, options usage.Options) {
 			w.Error(err)
 		}
 	}))
+	return follower
 }
 
 func (w *world) create(objects ...client.Object) {

@@ -28,8 +28,10 @@ var realClock clock.Clock = clock.RealClock{}
 type following struct {
 	kind  schema.GroupKind
 	index *Index
-	log   logr.Logger
-	read  func(any) (object.Object, bool)
+	// uncarried are kept apart from the index, for nobody who asks that needs them.
+	uncarried *uncarried
+	log       logr.Logger
+	read      func(any) (object.Object, bool)
 	// connect returns the reflector to watch with, which keeps its place between
 	// tries.
 	connect func() (*cache.Reflector, error)
@@ -55,13 +57,18 @@ func (k *following) followOnce(ctx context.Context) {
 	}
 	k.works.Store(false)
 	if k.optional && (meta.IsNoMatchError(err) || apierrors.IsNotFound(err)) {
-		// With a kind go its objects, which the watch may not have told.
-		k.index.Replace(k.kind, nil)
+		k.empty() // with a kind go its objects, which the watch may not have told
 	}
 	if problem := err.Error(); problem != k.told {
 		k.told = problem
 		k.log.Info("cannot follow a kind of workload, trying again", "kind", k.kind.String(), "problem", problem)
 	}
+}
+
+// empty takes in that nothing of the kind is known to be there.
+func (k *following) empty() {
+	k.index.Replace(k.kind, nil)
+	k.uncarried.replace(k.kind, nil)
 }
 
 // page is how many objects are asked for at once where the API server does not
@@ -143,13 +150,23 @@ func (s *store) Transformer() cache.TransformFunc {
 }
 
 // Add takes in a new object.
-func (s *store) Add(one any) error { return s.take(one, s.index.Set) }
+func (s *store) Add(one any) error { return s.take(one, s.set) }
 
 // Update takes in a changed object.
-func (s *store) Update(one any) error { return s.take(one, s.index.Set) }
+func (s *store) Update(one any) error { return s.take(one, s.set) }
 
 // Delete takes in that an object is gone.
-func (s *store) Delete(one any) error { return s.take(one, s.index.Remove) }
+func (s *store) Delete(one any) error { return s.take(one, s.remove) }
+
+func (s *store) set(o object.Object) {
+	s.index.Set(o)
+	s.uncarried.set(&o)
+}
+
+func (s *store) remove(o object.Object) {
+	s.index.Remove(o)
+	s.uncarried.remove(o.ID())
+}
 
 func (s *store) take(one any, into func(object.Object)) error {
 	slim, err := (*following)(s).slim(one)
@@ -173,6 +190,7 @@ func (s *store) Replace(list []any, _ string) error {
 	}
 	s.heard.Store(time.Now().Unix())
 	s.index.Replace(s.kind, objects)
+	s.uncarried.replace(s.kind, objects)
 	if !s.works.Swap(true) {
 		s.told = ""
 		s.log.Info("following a kind of workload", "kind", s.kind.String(), "objects", len(objects))

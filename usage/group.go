@@ -124,6 +124,7 @@ func (x *Index) link(g *group, to object.ID, how object.How, readers uint64) {
 	if m == nil {
 		m = &mention{ID: to}
 		x.names[to] = m
+		x.noteAsset(to)
 	}
 	g.links = append(g.links, link{g, m, readers, int32(len(m.by)), how})
 	m.by = append(m.by, &g.links[len(g.links)-1])
@@ -139,6 +140,7 @@ func (x *Index) dissolve(g *group, h *held) {
 		m.by = m.by[:last]
 		if last == 0 {
 			delete(x.names, m.ID)
+			x.dropAsset(m.ID)
 		}
 	}
 	delete(x.groups, h.Shape)

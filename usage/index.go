@@ -24,6 +24,9 @@ type Index struct {
 	// groups are the objects by what they have in common.
 	groups map[unique.Handle[object.Shape]]*group
 	names  map[object.ID]*mention
+	// assets are the namespaces in which something refers to an asset, by its kind and
+	// name: few of those where a name may mean one.
+	assets map[object.ID]map[string]struct{}
 
 	listenersMu sync.Mutex
 	listeners   []func(Change)
@@ -53,6 +56,7 @@ func NewIndex() *Index {
 		kinds:  map[object.Kind]*population{},
 		groups: map[unique.Handle[object.Shape]]*group{},
 		names:  map[object.ID]*mention{},
+		assets: map[object.ID]map[string]struct{}{},
 	}
 	for _, one := range object.BuiltIn {
 		x.population(unique.Make(one.GroupKind()))

@@ -4,18 +4,17 @@ package usage
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
-	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/credence-dev/credence/usage/object"
 )
 
-// Users returns who uses a credential.
-func (x *Index) Users(q Query) Users {
+// Users returns who uses what any of some queries is about.
+func (x *Index) Users(queries ...Query) Users {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var (
@@ -25,9 +24,9 @@ func (x *Index) Users(q Query) Users {
 		templates  = map[User]struct{}{}
 		namespaces = map[string]struct{}{}
 	)
-	for _, namespace := range q.Namespaces {
-		for user, as := range x.survey(namespace, q).each {
-			namespaces[namespace] = struct{}{}
+	for f := range x.surveys(queries) {
+		for user, as := range f.users {
+			namespaces[user.Namespace] = struct{}{}
 			switch as {
 			case asWorkload:
 				workloads[user] = struct{}{}
@@ -49,24 +48,36 @@ func (x *Index) Users(q Query) Users {
 
 // IsUsed says whether Users would return any, and costs no more than to find the
 // first.
-func (x *Index) IsUsed(q Query) bool {
+func (x *Index) IsUsed(queries ...Query) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	for _, namespace := range q.Namespaces {
-		for range x.survey(namespace, q).each {
-			return true
-		}
+	for range x.surveys(queries) {
+		return true
 	}
 	return false
 }
 
-func sorted(users map[User]struct{}) []User {
-	return slices.SortedFunc(maps.Keys(users), func(a, b User) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
-	})
+// surveys are all that queries find, some of it more than once.
+func (x *Index) surveys(queries []Query) iter.Seq[found] {
+	return func(yield func(found) bool) {
+		for i := range queries {
+			s := survey{index: x}
+			for _, namespace := range queries[i].Namespaces {
+				if s.begin(namespace, &queries[i]); !s.each(yield) {
+					return
+				}
+			}
+		}
+	}
 }
 
-// role is what a user is to a credential.
+func sorted(users map[User]struct{}) []User { return slices.SortedFunc(maps.Keys(users), compareUsers) }
+
+func compareUsers(a, b User) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+}
+
+// role is what a user is to what it uses.
 type role int
 
 const (
@@ -75,52 +86,119 @@ const (
 	asAutomatic
 )
 
-// survey looks for the users of a credential in one namespace.
-type survey struct {
-	index              *Index
-	credential, secret *mention
-	// looked says of workloads that were looked at whether they name the credential.
-	looked map[*group]bool
+// found is who uses something: each member of a group, or, of pods that somebody
+// owns, the owner. It holds only until the next one is asked for.
+type found struct {
+	*group
+	how object.How
+	by  *survey
 }
 
-func (x *Index) survey(namespace string, q Query) *survey {
-	return &survey{
-		index:      x,
-		credential: x.names[object.ID{Kind: object.Credential, Namespace: namespace, Name: q.Name}],
-		secret:     x.names[object.ID{Kind: object.Secret, Namespace: namespace, Name: q.Secret}],
+// owned says whether it is the owner who counts.
+func (f found) owned() bool { return f.Kind == object.Pod && f.Owner != object.Owner{} }
+
+// role is what they are. Of those who are owned, top is what that leads to.
+func (f found) role(top *held) role {
+	switch {
+	case f.Kind == object.PodTemplate:
+		return asTemplate
+	case f.how&object.Uses != 0:
+	case f.Kind != object.Pod: // some templates get pull secrets as pods do
+		if f.how&object.Automatic != 0 {
+			return asAutomatic
+		}
+	case top == nil || top.group.Kind == object.Pod:
+		if f.how&object.Automatic != 0 {
+			return asAutomatic
+		}
+	case !f.by.named(top.group):
+		return asAutomatic
+	}
+	return asWorkload
+}
+
+// isAutomatic says of those who are owned, without a look at the owner, that they got
+// it automatically. It may be so where this does not say so.
+func (f found) isAutomatic() bool {
+	return f.how&object.Uses == 0 && f.how&object.Automatic != 0 && !f.by.anybodyNames()
+}
+
+// users is an iterator over them, with their role.
+func (f found) users(yield func(User, role) bool) {
+	if f.owned() {
+		owner, top := f.by.index.top(f.group)
+		yield(userOf(owner.Kind.Value().Kind, f.Namespace, owner.Name), f.role(top))
+		return
+	}
+	kind, as := f.Kind.Value().Kind, f.role(nil)
+	for _, h := range f.members {
+		if !yield(userOf(kind, f.Namespace, h.Name), as) {
+			return
+		}
 	}
 }
 
-// each is an iterator over the users, some of which may come more than once. Those
-// below it take the same function, and say whether it wants more.
-func (s *survey) each(yield func(User, role) bool) {
-	if s.credential != nil {
-		for _, l := range s.credential.by {
+func userOf(kind, namespace, name string) User {
+	return User{kind, types.NamespacedName{Namespace: namespace, Name: name}}
+}
+
+// survey looks for the users of a credential, or an asset, in one namespace.
+type survey struct {
+	index        *Index
+	name, secret *mention
+	// looked says of workloads that were looked at whether they name the credential,
+	// anybody whether any object but a pod does, 0 before that was looked at.
+	looked  map[*group]bool
+	anybody answer
+}
+
+// answer is yes, no, or none yet.
+type answer int8
+
+const (
+	no answer = iota - 1
+	_
+	yes
+)
+
+func (s *survey) begin(namespace string, q *Query) {
+	s.name, s.secret, s.looked, s.anybody = s.index.names[q.id(namespace)], nil, nil, 0
+	if q.Secret != "" {
+		s.secret = s.index.names[object.ID{Kind: object.Secret, Namespace: namespace, Name: q.Secret}]
+	}
+}
+
+// each tells of all that it finds, some of it more than once. Like those below it, it
+// says whether more is wanted.
+func (s *survey) each(yield func(found) bool) bool {
+	if s.name != nil {
+		for _, l := range s.name.by {
 			if !s.group(l.from, s.how(l.from), yield) {
-				return
+				return false
 			}
 		}
 	}
 	if s.secret == nil {
-		return
+		return true
 	}
 	for _, l := range s.secret.by {
 		more := true
 		switch {
 		case l.from.Kind == object.ServiceAccount:
 			more = s.account(l.from, yield)
-		case l.from.linkTo(s.credential) == nil: // the others were looked at
+		case l.from.linkTo(s.name) == nil: // the others were looked at
 			more = s.group(l.from, l.how, yield)
 		}
 		if !more {
-			return
+			return false
 		}
 	}
+	return true
 }
 
-// how returns how a group refers to the credential.
+// how returns how a group refers to what is asked about.
 func (s *survey) how(g *group) (all object.How) {
-	for _, m := range []*mention{s.credential, s.secret} {
+	for _, m := range []*mention{s.name, s.secret} {
 		if l := g.linkTo(m); l != nil {
 			all |= l.how
 		}
@@ -129,7 +207,7 @@ func (s *survey) how(g *group) (all object.How) {
 }
 
 // account finds those that refer to the Secret through service accounts.
-func (s *survey) account(accounts *group, yield func(User, role) bool) bool {
+func (s *survey) account(accounts *group, yield func(found) bool) bool {
 	for _, account := range accounts.members {
 		m := s.index.names[account.ID()]
 		if m == nil {
@@ -144,51 +222,20 @@ func (s *survey) account(accounts *group, yield func(User, role) bool) bool {
 	return true
 }
 
-// group finds the users that a group's objects are.
-func (s *survey) group(g *group, how object.How, yield func(User, role) bool) bool {
-	switch {
-	case how&^object.Automatic == 0 || g.Finished:
+// group tells of a group if that uses anything.
+func (s *survey) group(g *group, how object.How, yield func(found) bool) bool {
+	if how&^object.Automatic == 0 || g.Finished {
 		return true
-	case g.Kind != object.Pod:
-		as := asWorkload
-		if g.Kind == object.PodTemplate {
-			as = asTemplate
-		}
-		return members(g, as, yield)
-	case g.Owner == object.Owner{}:
-		as := asWorkload
-		if how&object.Uses == 0 && how&object.Automatic != 0 {
-			as = asAutomatic
-		}
-		return members(g, as, yield)
 	}
-	return yield(s.owner(g, how))
-}
-
-func members(g *group, as role, yield func(User, role) bool) bool {
-	for _, h := range g.members {
-		if !yield(User{g.Kind.Value().Kind, types.NamespacedName{Namespace: g.Namespace, Name: h.Name}}, as) {
-			return false
-		}
-	}
-	return true
-}
-
-// owner finds the top-level owner of pods.
-func (s *survey) owner(g *group, how object.How) (User, role) {
-	reference, top := s.index.top(g)
-	as := asWorkload
-	switch {
-	case how&object.Uses != 0:
-	case top != nil && top.Kind != object.Pod && !s.named(top), (top == nil || top.Kind == object.Pod) && how&object.Automatic != 0:
-		as = asAutomatic
-	}
-	return User{reference.Kind.Value().Kind, types.NamespacedName{Namespace: g.Namespace, Name: reference.Name}}, as
+	return yield(found{g, how, s})
 }
 
 // named says whether a workload's template names the credential. One that refers to
 // much is looked at once for all of its pods.
 func (s *survey) named(g *group) bool {
+	if !s.anybodyNames() {
+		return false
+	}
 	named, known := s.looked[g]
 	if known {
 		return named
@@ -206,78 +253,36 @@ func (s *survey) named(g *group) bool {
 	return named
 }
 
+// anybodyNames says whether anything but pods refers to what is asked about. Of an
+// automatic pull secret, which thousands of workloads have, that is seldom so.
+func (s *survey) anybodyNames() bool {
+	if s.anybody == 0 {
+		s.anybody = no
+		for _, m := range []*mention{s.name, s.secret} {
+			if m != nil && slices.ContainsFunc(m.by, func(l *link) bool { return l.from.Kind != object.Pod }) {
+				s.anybody = yes
+			}
+		}
+	}
+	return s.anybody == yes
+}
+
 // maxOwners bounds how far owners are followed: anybody may write references in a
 // circle.
 const maxOwners = 16
 
-// top goes up the controllers of a group. It returns the last reference, and the
-// group of what that leads to, nil where it is not followed.
-func (x *Index) top(g *group) (object.Owner, *group) {
+// top goes up the controllers of a group. It returns the last reference, and what
+// that leads to, nil where it is not followed.
+func (x *Index) top(g *group) (object.Owner, *held) {
 	for range maxOwners {
 		h := x.find(g.Namespace, g.Owner)
 		if h == nil {
 			return g.Owner, nil
 		}
 		if h.group.Owner == (object.Owner{}) {
-			return g.Owner, h.group
+			return g.Owner, h
 		}
 		g = h.group
 	}
 	return g.Owner, nil
-}
-
-// Readers returns the live pods that read a credential through environment
-// variables, sorted by namespace and name.
-func (x *Index) Readers(q Query) []Reader {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	var readers []Reader
-	for _, namespace := range slices.Compact(slices.Sorted(slices.Values(q.Namespaces))) {
-		m := x.names[object.ID{Kind: object.Secret, Namespace: namespace, Name: q.Secret}]
-		if m == nil {
-			continue
-		}
-		for _, l := range m.by {
-			if l.readers != 0 && l.from.Kind == object.Pod {
-				readers = x.readersIn(l.from, l.readers, readers)
-			}
-		}
-	}
-	slices.SortFunc(readers, func(a, b Reader) int {
-		return cmp.Or(cmp.Compare(a.Pod.Namespace, b.Pod.Namespace), cmp.Compare(a.Pod.Name, b.Pod.Name))
-	})
-	return readers
-}
-
-func (x *Index) readersIn(g *group, containers uint64, readers []Reader) []Reader {
-	rolls := x.roller(g)
-	for _, h := range g.members {
-		reader := Reader{Pod: types.NamespacedName{Namespace: g.Namespace, Name: h.Name}, Workload: rolls}
-		if started := h.Started.Earliest(containers); started != 0 {
-			reader.StartedAt = time.Unix(int64(started), 0).UTC()
-		}
-		readers = append(readers, reader)
-	}
-	return readers
-}
-
-// roller returns the nearest owner that replaces its pods when its template
-// changes.
-func (x *Index) roller(g *group) Workload {
-	for range maxOwners {
-		if g.Owner == (object.Owner{}) {
-			break
-		}
-		if kind := g.Owner.Kind.Value(); kind.Group == appsv1.GroupName &&
-			(kind.Kind == "Deployment" || kind.Kind == "StatefulSet" || kind.Kind == "DaemonSet") {
-			name := types.NamespacedName{Namespace: g.Namespace, Name: g.Owner.Name}
-			return Workload{g.Owner.APIVersion, kind.Kind, name, g.Owner.UID}
-		}
-		h := x.find(g.Namespace, g.Owner)
-		if h == nil {
-			break
-		}
-		g = h.group
-	}
-	return Workload{}
 }

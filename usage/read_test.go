@@ -7,23 +7,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/credence-dev/credence/injector/workload"
 )
 
 // TestOtherKinds: an object may have several pod templates, and any may be strange.
 func TestOtherKinds(t *testing.T) {
-	gang := Kind{
-		GroupVersionKind: schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Gang"},
-		Templates: func(object map[string]any) []map[string]any {
-			var templates []map[string]any
-			list, _ := object["templates"].([]any)
-			for _, one := range list {
-				template, _ := one.(map[string]any)
-				templates = append(templates, template)
-			}
-			return templates
-		},
+	path, err := workload.ParsePath(".templates[*]")
+	if err != nil {
+		t.Fatal(err)
 	}
+	gang := &workload.Kind{Group: "example.com", Versions: []string{"v1"}, Kind: "Gang", Paths: []workload.Path{path}}
 	pulls := map[string]any{"spec": map[string]any{"imagePullSecrets": []any{map[string]any{"name": hubSecret}}}}
 	plain := map[string]any{"spec": map[string]any{"containers": []any{}}}
 	named := map[string]any{"metadata": map[string]any{"annotations": map[string]any{"credence.dev/credentials": "hub"}}, "spec": map[string]any{"containers": "none"}}
@@ -48,7 +42,7 @@ func TestOtherKinds(t *testing.T) {
 		"owned":            {by("example.com/v1", "App", "shop", object("hub", pulls)), Users{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			read, ok := gang.read(test.object)
+			read, ok := read(gang, test.object)
 			if !ok {
 				t.Fatal("not read")
 			}
@@ -59,7 +53,34 @@ func TestOtherKinds(t *testing.T) {
 			}
 		})
 	}
-	if _, ok := gang.read(pod("a", pulling())); ok {
+	if _, ok := read(gang, pod("a", pulling())); ok {
 		t.Error("a pod is read as a gang")
+	}
+}
+
+// TestTemplatesThatPull: pull secrets that were added to a template by themselves count
+// as those of pods do; those that somebody wrote there are used.
+func TestTemplatesThatPull(t *testing.T) {
+	knative, _ := workload.KindOf("serving.knative.dev/v1", "Service")
+	for record, want := range map[string]Users{
+		`{"hub":["imagePullSecrets (automatic)"]}`: {Automatic: []User{user("Service", "hello")}, Namespaces: []string{"a"}},
+		`{"hub":["imagePullSecrets"]}`:             workloads(user("Service", "hello")),
+		``:                                         workloads(user("Service", "hello")),
+	} {
+		o := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"template": map[string]any{
+			"metadata": map[string]any{"annotations": map[string]any{"credence.dev/injected": record}},
+			"spec":     map[string]any{"imagePullSecrets": []any{map[string]any{"name": hubSecret}}},
+		}}}}
+		o.SetNamespace("a")
+		o.SetName("hello")
+		read, ok := read(&knative, o)
+		if !ok {
+			t.Fatal("not read")
+		}
+		x := NewIndex()
+		x.Set(read)
+		if diff := cmp.Diff(want, x.Users(hub)); diff != "" {
+			t.Errorf("with record %q (-want +got):\n%s", record, diff)
+		}
 	}
 }

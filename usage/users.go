@@ -6,15 +6,39 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/credence-dev/credence/usage/object"
 )
 
-// Query asks about one credential.
+// Query asks about one credential, or about one asset.
 type Query struct {
+	// Kind is that of an asset, such as "Environment"; empty for a credential.
+	Kind string
 	// Name is what workloads write in annotations, and Secret the name of the Secret
-	// that pods refer to.
+	// that pods refer to, which an asset has none of.
 	Name, Secret string
-	// Namespaces are those where the name means this credential.
+	// Namespaces are those where the name means this credential or asset.
 	Namespaces []string
+}
+
+// id names what is asked about, in one namespace.
+func (q *Query) id(namespace string) object.ID {
+	return object.ID{Kind: kindOf(q.Kind), Namespace: namespace, Name: q.Name}
+}
+
+// kindOf is the kind of a credential or an asset by its word.
+func kindOf(word string) object.Kind {
+	switch word {
+	case "":
+		return object.Credential
+	case object.Environment.Value().Kind:
+		return object.Environment
+	case object.DataSource.Value().Kind:
+		return object.DataSource
+	case object.WorkloadTemplate.Value().Kind:
+		return object.WorkloadTemplate
+	}
+	return object.Kind{}
 }
 
 // User is a workload or template that refers to a credential: the top-level
@@ -59,9 +83,13 @@ type Workload struct {
 	UID types.UID
 }
 
-// Change says what the users of may have changed: of credentials by name, and of
-// Secrets, in one namespace.
+// Change says what the users of may have changed: of credentials by name, of
+// Secrets, and of assets by kind and name, in one namespace.
 type Change struct {
 	Namespace            string
 	Credentials, Secrets []string
+	Assets               []Asset
 }
+
+// Asset is what workloads call one: its kind, such as "Environment", and its name.
+type Asset struct{ Kind, Name string }

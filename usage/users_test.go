@@ -178,10 +178,12 @@ func TestOwners(t *testing.T) {
 // other way round.
 func inOrder(t *testing.T, objects []any, check func(*testing.T, *Index)) {
 	t.Helper()
-	check(t, indexOf(t, objects...))
 	backwards := slices.Clone(objects)
 	slices.Reverse(backwards)
-	check(t, indexOf(t, backwards...))
+	for _, x := range []*Index{indexOf(t, objects...), indexOf(t, backwards...)} {
+		check(t, x)
+		checkAnswers(t, x, hub)
+	}
 }
 
 func TestAccounts(t *testing.T) {
@@ -237,8 +239,16 @@ func TestAutomatic(t *testing.T) {
 			[]any{annotated(pod("web", pulled), v1alpha1.AnnotationInjected, `{"hub":["imagePullSecrets (automatic)"]}`, v1alpha1.AnnotationCredentials, "hub")},
 			workloads(user("Pod", "web")),
 		},
-		"bare, record not ours":  {[]any{annotated(pod("web", pulled), v1alpha1.AnnotationInjected, `["hub"]`)}, workloads(user("Pod", "web"))},
-		"of a pod":               {[]any{pod("driver", mounting("x")), by("v1", "Pod", "driver", injected(pod("executor", pulled)))}, automatics(user("Pod", "driver"))},
+		"bare, record not ours": {[]any{annotated(pod("web", pulled), v1alpha1.AnnotationInjected, `["hub"]`)}, workloads(user("Pod", "web"))},
+		"of a pod":              {[]any{pod("driver", mounting("x")), by("v1", "Pod", "driver", injected(pod("executor", pulled)))}, automatics(user("Pod", "driver"))},
+		"automatic, and the owner of a user": {
+			[]any{injected(pod("driver", pulled)), by("v1", "Pod", "driver", pod("executor", mounting(hubSecret)))},
+			workloads(user("Pod", "driver")),
+		},
+		"a user, and the owner of an automatic one": {
+			[]any{pod("driver", mounting(hubSecret)), by("v1", "Pod", "driver", injected(pod("executor", pulled)))},
+			workloads(user("Pod", "driver")),
+		},
 		"one automatic, one not": {[]any{plain, ofWeb(pod("web-a", pulled)), ofWeb(naming(pod("web-b", pulled)))}, workloads(user("Deployment", "web"))},
 	} {
 		t.Run(name, func(t *testing.T) {

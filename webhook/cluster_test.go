@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -14,8 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/credence-dev/credence/api/v1alpha1"
 )
 
 // cluster is what an API server has. It counts what it is asked.
@@ -29,8 +28,8 @@ type cluster struct {
 
 func describe(object client.Object, key types.NamespacedName) string {
 	kind := object.GetObjectKind().GroupVersionKind().Kind
-	if _, ok := object.(*v1alpha1.Credential); ok {
-		kind = "Credential"
+	if _, ok := object.(*metav1.PartialObjectMetadata); !ok {
+		kind = reflect.TypeOf(object).Elem().Name()
 	}
 	return strings.TrimSuffix(fmt.Sprintf("%s %s/%s", kind, key.Namespace, key.Name), "/")
 }
@@ -41,6 +40,12 @@ func (c *cluster) create(objects ...client.Object) {
 	for _, object := range objects {
 		c.objects[describe(object, client.ObjectKeyFromObject(object))] = object
 	}
+}
+
+func (c *cluster) remove(object client.Object) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.objects, describe(object, client.ObjectKeyFromObject(object)))
 }
 
 func (c *cluster) Get(ctx context.Context, key types.NamespacedName, into client.Object, _ ...client.GetOption) error {
@@ -56,14 +61,11 @@ func (c *cluster) Get(ctx context.Context, key types.NamespacedName, into client
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch found := c.objects[what].(type) {
-	case *v1alpha1.Credential:
-		found.DeepCopyInto(into.(*v1alpha1.Credential))
-	case *metav1.PartialObjectMetadata:
-		found.DeepCopyInto(into.(*metav1.PartialObjectMetadata))
-	default:
+	found, ok := c.objects[what]
+	if !ok {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: "things"}, key.Name)
 	}
+	reflect.ValueOf(into).Elem().Set(reflect.ValueOf(found.DeepCopyObject()).Elem())
 	return nil
 }
 

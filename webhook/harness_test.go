@@ -24,7 +24,9 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/injector/workload"
 	"github.com/credence-dev/credence/webhook"
 )
 
@@ -34,6 +36,7 @@ const systemNamespace = "credence-credentials"
 type fixture struct {
 	t        testing.TB
 	known    *catalog.Catalog
+	kinds    *workload.Registry
 	cluster  *cluster
 	log      *logBuffer
 	registry *prometheus.Registry
@@ -46,11 +49,11 @@ func (f *fixture) Register(path string, handler http.Handler) { f.handlers[path]
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{
-		t: t, known: catalog.New(credential.DefaultLayout()), cluster: &cluster{objects: map[string]client.Object{}},
+		t: t, known: catalog.New(credential.DefaultLayout()), kinds: &workload.Registry{}, cluster: &cluster{objects: map[string]client.Object{}},
 		log: &logBuffer{}, registry: prometheus.NewRegistry(), handlers: map[string]http.Handler{},
 	}
 	err := webhook.Register(f, webhook.Options{
-		Catalog: f.known, Live: f.cluster, Registry: f.registry,
+		Catalog: f.known, Kinds: f.kinds, Live: f.cluster, Registry: f.registry,
 		Log: newLogger(f.log),
 	}, func(next http.Handler) http.Handler { return next })
 	if err != nil {
@@ -75,6 +78,8 @@ func (f *fixture) know(objects ...client.Object) {
 			if object.Kind == "Namespace" {
 				f.known.SetNamespace(object.Name, object.Labels)
 			}
+		default:
+			f.known.SetAsset(asset.New(object))
 		}
 	}
 }

@@ -20,8 +20,8 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/feed"
 	"github.com/credence-dev/credence/webhook/admission"
@@ -52,14 +52,16 @@ type liveReader struct {
 	absent  *utilcache.LRUExpireCache // of question
 }
 
-// question is what a pod's namespace asks: for the credential of a name, or with
-// no name, whether it is a project.
+// question is what is asked from a place: for the object of a kind and name that is
+// visible there, or with no name, whether it is a project.
 //
 // What is remembered is that the answer was no, and not why. If only objects that
 // do not exist were remembered, one that exists and is not for this namespace
 // would be read each time, and the time it takes would tell.
 type question struct {
-	namespace, name string
+	from credential.Place
+	kind asset.Kind
+	name string
 }
 
 func newLiveReader(options Options) (*liveReader, error) {
@@ -80,7 +82,7 @@ func newLiveReader(options Options) (*liveReader, error) {
 
 // place reads what a namespace is, nil if it is no project.
 func (l *liveReader) place(v *visit, namespace string) (*credential.Place, error) {
-	asked := question{namespace: namespace}
+	asked := question{from: credential.Place{Namespace: namespace}}
 	if _, absent := l.absent.Get(asked); absent {
 		return nil, nil
 	}
@@ -97,27 +99,30 @@ func (l *liveReader) place(v *visit, namespace string) (*credential.Place, error
 	return nil, nil
 }
 
-// visible reads the credential that a name means in a project, nil if there is
-// none: the narrowest of those that cover the project.
-func (l *liveReader) visible(v *visit, project credential.Place, name string) (*catalog.Entry, error) {
-	asked := question{namespace: project.Namespace, name: name}
+// visible reads the object of a kind that a name means in a project, or inside an
+// asset, nil if there is none: the narrowest of those that cover the project.
+func (l *liveReader) visible(v *visit, from credential.Place, kind asset.Kind, name string) (client.Object, error) {
+	asked := question{from, kind, name}
 	if _, absent := l.absent.Get(asked); absent {
 		return nil, nil
 	}
-	for _, namespace := range append([]string{project.Namespace}, l.known.Homes(project)...) {
-		object, err := l.get(v, types.NamespacedName{Namespace: namespace, Name: name}, &v1alpha1.Credential{})
+	for _, namespace := range append([]string{from.Namespace}, l.known.Homes(from)...) {
+		if namespace == "" { // inside an asset of more than one project
+			continue
+		}
+		object, err := l.get(v, types.NamespacedName{Namespace: namespace, Name: name}, emptyOf(kind))
 		if err != nil {
 			return nil, err
 		}
 		if object == nil {
 			continue
 		}
-		home := project
-		if namespace != project.Namespace {
+		home := from
+		if namespace != from.Namespace {
 			home, _ = l.known.Place(namespace)
 		}
-		if entry := catalog.NewEntry(object.(*v1alpha1.Credential)); credential.Covers(entry.Scope, home, project) {
-			return entry, nil
+		if credential.Covers(claimOf(object, home).Scope, home, from) {
+			return object, nil
 		}
 	}
 	l.absent.Add(asked, struct{}{}, liveAbsentKept)

@@ -6,21 +6,23 @@ import (
 	"context"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/feed"
 	"github.com/credence-dev/credence/webhook/admission"
 	"github.com/credence-dev/credence/webhook/own"
 )
 
-// PathNames is where it is decided whether an object of ours may have its names. Its
-// entry fails closed.
+// PathNames is where it is decided whether an object of ours may have its names, and
+// whether an asset is mistaken. Its entry fails closed.
 const PathNames = "/own/names"
 
-// names decides whether names are free.
+// names decides whether names are free, and whether assets are mistaken.
 type names struct {
 	kinds kinds
 	live  *liveReader
@@ -51,20 +53,42 @@ func (q *nameInquiry) Decide(ctx context.Context) (admission.Response, admission
 	if err != nil {
 		return malformed(err), admission.OutcomeRefused
 	}
-	if change == (own.Change{}) {
+	isAsset := q.kind.kind != asset.Credential
+	if change == (own.Change{}) && !isAsset {
 		return admission.Response{}, admission.OutcomeUnchanged
 	}
 	visit := &visit{ctx: ctx, until: q.clock.Now().Add(patience), namespace: q.Namespace, request: q.Header()}
 	claim.Home = q.home(visit)
-	rivals := q.rivals(visit, claim, change)
-	if refusal := change.Refuse(q.kind.word, claim, rivals); refusal != nil {
-		return q.taken(refusal), admission.OutcomeRefused
+	warnings, refusal := q.nameFor(visit, claim, change)
+	if refusal != nil {
+		return q.invalid(metav1.CauseTypeFieldValueDuplicate, *refusal), admission.OutcomeRefused
 	}
-	warnings := change.Warn(q.kind.word, claim, rivals)
-	if change.Widened && q.kind.widened != "" {
-		warnings = append([]string{q.kind.widened}, warnings...)
+	if isAsset {
+		refusals, more, err := q.check(visit, claim.Home)
+		switch {
+		case err != nil:
+			return malformed(err), admission.OutcomeRefused
+		case len(refusals) > 0:
+			return q.invalid(metav1.CauseTypeFieldValueInvalid, refusals...), admission.OutcomeRefused
+		}
+		warnings = append(warnings, more...)
 	}
 	return admission.Response{Warnings: warnings}, admission.OutcomeUnchanged
+}
+
+// nameFor says why the object cannot have its new names, or what to mind if it can.
+func (q *nameInquiry) nameFor(visit *visit, claim catalog.Claim, change own.Change) (warnings []string, refusal *own.Refusal) {
+	if change == (own.Change{}) {
+		return nil, nil
+	}
+	rivals := q.rivals(visit, claim, change)
+	if refusal := change.Refuse(q.kind.kind.Word(), claim, rivals); refusal != nil {
+		return nil, refusal
+	}
+	if change.Widened && q.kind.widened != "" {
+		warnings = append(warnings, q.kind.widened)
+	}
+	return append(warnings, change.Warn(q.kind.kind.Word(), claim, rivals)...), nil
 }
 
 // names reads what the object is to be called, and what of it is new.
@@ -98,7 +122,7 @@ func (q *nameInquiry) home(visit *visit) credential.Place {
 // is refused if it is the narrower. Display names are in the catalog alone. What
 // cannot be read now is what the catalog knows.
 func (q *nameInquiry) rivals(visit *visit, claim catalog.Claim, change own.Change) []catalog.Rival {
-	known := q.kind.known.Rivals(claim)
+	known := q.kind.known.Rivals(q.kind.kind, claim)
 	var confirmed []catalog.Rival
 	for _, rival := range known {
 		if change.Refuses(claim, rival) {
@@ -134,7 +158,7 @@ func (q *nameInquiry) perhapsNew(claim catalog.Claim, change own.Change, known [
 // confirm reads one object and says whether it is a rival now. If it cannot be read,
 // what was known is.
 func (q *nameInquiry) confirm(visit *visit, claim catalog.Claim, key types.NamespacedName, known *catalog.Rival) (catalog.Rival, bool) {
-	object, err := q.live.get(visit, key, q.kind.empty())
+	object, err := q.live.get(visit, key, emptyOf(q.kind.kind))
 	switch {
 	case err != nil && known != nil:
 		return *known, true
@@ -142,5 +166,5 @@ func (q *nameInquiry) confirm(visit *visit, claim catalog.Claim, key types.Names
 		return catalog.Rival{}, false
 	}
 	home, _ := q.kind.known.Place(key.Namespace)
-	return claim.Rival(q.kind.claim(object, home), object.GetDeletionTimestamp() != nil)
+	return claim.Rival(claimOf(object, home), object.GetDeletionTimestamp() != nil)
 }

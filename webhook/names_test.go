@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
-	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/webhook"
 )
 
@@ -99,42 +101,73 @@ func TestNames(t *testing.T) {
 		},
 	}
 	for name, test := range cases {
-		t.Run(name, func(t *testing.T) {
-			f := newFixture(t)
-			f.know(namespace(systemNamespace, nil), namespace("other", nil), project("team-a", "research"), project("team-c", "sales"),
-				namespace("research-home", map[string]string{v1alpha1.LabelDepartmentHome: "research"}))
-			if test.gone != nil {
-				f.known.Set(catalog.NewEntry(test.gone))
+		for _, kind := range allKinds {
+			if kind != asset.Credential && test.object.Namespace == "other" {
+				continue // that is a fault of an asset
 			}
-			f.know(test.known...)
-			f.cluster.create(test.unknown...)
-			if test.silent {
-				f.cluster.before = func(context.Context, string) error { return errors.New("no answer") }
-			}
-			old := ""
-			if test.old != nil {
-				old = text(test.old)
-				f.know(test.old)
-			}
-			got := f.post(t.Context(), webhook.PathNames, ownReview(test.object.Namespace, old, text(test.object)))
-			if got.response == nil || len(got.response.Patch) > 0 {
-				t.Fatalf("answer: %s", got.body)
-			}
-			code := int32(0)
-			if got.response.Result != nil {
-				code = got.response.Result.Code
-			}
-			if code != test.code || got.message() != test.message || got.response.Allowed != (code == 0) {
-				t.Errorf("got %d %q, want %d %q", code, got.message(), test.code, test.message)
-			}
-			if diff := cmp.Diff(test.warnings, got.response.Warnings); diff != "" {
-				t.Errorf("warnings (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(test.reads, f.cluster.asked()); diff != "" {
-				t.Errorf("reads (-want +got):\n%s", diff)
-			}
-		})
+			t.Run(name+", "+string(kind), func(t *testing.T) {
+				f := newFixture(t)
+				f.know(namespace(systemNamespace, nil), namespace("other", nil), project("team-a", "research"), project("team-c", "sales"),
+					namespace("research-home", map[string]string{v1alpha1.LabelDepartmentHome: "research"}))
+				if test.gone != nil {
+					f.know(like(kind, test.gone))
+					f.cluster.remove(like(kind, test.gone))
+				}
+				f.know(alike(kind, test.known)...)
+				f.cluster.create(alike(kind, test.unknown)...)
+				if test.silent {
+					f.cluster.before = func(context.Context, string) error { return errors.New("no answer") }
+				}
+				old := ""
+				if test.old != nil {
+					old = text(like(kind, test.old))
+					f.know(like(kind, test.old))
+				}
+				got := f.post(t.Context(), webhook.PathNames, ownReview(test.object.Namespace, old, text(like(kind, test.object))))
+				if got.response == nil || len(got.response.Patch) > 0 {
+					t.Fatalf("answer: %s", got.body)
+				}
+				code := int32(0)
+				if got.response.Result != nil {
+					code = got.response.Result.Code
+				}
+				if message := in(kind, test.message); code != test.code || got.message() != message || got.response.Allowed != (code == 0) {
+					t.Errorf("got %d %q, want %d %q", code, got.message(), test.code, message)
+				}
+				var warnings, reads []string
+				for _, warning := range test.warnings {
+					if kind == asset.Credential || !strings.Contains(warning, "source made in advance") {
+						warnings = append(warnings, in(kind, warning))
+					}
+				}
+				for _, read := range test.reads {
+					reads = append(reads, strings.Replace(read, "Credential ", string(kind)+" ", 1))
+				}
+				if diff := cmp.Diff(warnings, got.response.Warnings); diff != "" {
+					t.Errorf("warnings (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(reads, f.cluster.asked()); diff != "" {
+					t.Errorf("reads (-want +got):\n%s", diff)
+				}
+			})
+		}
 	}
+}
+
+// alike are assets of a kind like credentials, and other objects as they are.
+func alike(kind asset.Kind, objects []client.Object) []client.Object {
+	objects = slices.Clone(objects)
+	for i := range objects {
+		if c, ok := objects[i].(*v1alpha1.Credential); ok {
+			objects[i] = like(kind, c)
+		}
+	}
+	return objects
+}
+
+// in is a message about a credential as it is about an object of a kind.
+func in(kind asset.Kind, message string) string {
+	return strings.ReplaceAll(message, "credential ", kind.Word()+" ")
 }
 
 // described is the credential with another change than of a name.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector/pod"
 	"github.com/credence-dev/credence/webhook/admission"
@@ -26,32 +28,49 @@ const PathStamp = "/own/stamp"
 
 // ownKind is a kind of ours with spec.scope and spec.displayName.
 type ownKind struct {
-	kind string // as the API names it
-	word string // what messages call an object
+	kind asset.Kind
 	// widened is what to mind when the scope of an object is widened.
 	widened string
 	// known has the names of its objects.
 	known *catalog.Catalog
-	// empty and claim are for reading one object live.
-	empty func() client.Object
-	claim func(client.Object, credential.Place) catalog.Claim
 }
 
+// kinds are those of the chart's credence.scopedResources.
 type kinds map[admission.Resource]*ownKind
 
 func ownKinds(known *catalog.Catalog) kinds {
-	return kinds{
-		{Group: v1alpha1.Group, Resource: "credentials"}: {
-			kind: "Credential", word: "credential", known: known,
-			// Whether it is so labelled, only who may read Secrets knows.
-			widened: "a source made in advance must be labelled " + v1alpha1.LabelSourceClusterWide + "=true now, and " +
-				v1alpha1.LabelSourceDepartment + " no more, or all copies of the credential are withdrawn",
-			empty: func() client.Object { return &v1alpha1.Credential{} },
-			claim: func(object client.Object, home credential.Place) catalog.Claim {
-				return catalog.NewEntry(object.(*v1alpha1.Credential)).Claim(home)
-			},
-		},
+	all := kinds{}
+	for resource, kind := range map[string]asset.Kind{
+		"credentials": asset.Credential, "environments": asset.Environment,
+		"datasources": asset.DataSource, "workloadtemplates": asset.WorkloadTemplate,
+	} {
+		all[admission.Resource{Group: v1alpha1.Group, Resource: resource}] = &ownKind{kind: kind, known: known}
 	}
+	// Whether it is so labelled, only who may read Secrets knows.
+	all[admission.Resource{Group: v1alpha1.Group, Resource: "credentials"}].widened = "a source made in advance must be labelled " +
+		v1alpha1.LabelSourceClusterWide + "=true now, and " + v1alpha1.LabelSourceDepartment + " no more, or all copies of the credential are withdrawn"
+	return all
+}
+
+// emptyOf makes an empty object of a kind, to read one into.
+func emptyOf(kind asset.Kind) client.Object {
+	switch kind {
+	case asset.Environment:
+		return &v1alpha1.Environment{}
+	case asset.DataSource:
+		return &v1alpha1.DataSource{}
+	case asset.WorkloadTemplate:
+		return &v1alpha1.WorkloadTemplate{}
+	}
+	return &v1alpha1.Credential{}
+}
+
+// claimOf is what an object is called, if its namespace is this place.
+func claimOf(object client.Object, home credential.Place) catalog.Claim {
+	if c, ok := object.(*v1alpha1.Credential); ok {
+		return catalog.NewEntry(c).Claim(home)
+	}
+	return catalog.AssetClaim(asset.New(object), home)
 }
 
 // ownRequest is the part of a request about an object of ours that we read.
@@ -85,7 +104,7 @@ func (k kinds) read(review []byte) (ownInquiry, error) {
 func (q *ownInquiry) Subject() (key, name string) {
 	key = "object"
 	if q.kind != nil {
-		key = q.kind.word
+		key = strings.ReplaceAll(q.kind.kind.Word(), " ", "")
 	}
 	if q.Object != nil {
 		name = q.Object.Metadata.Name
@@ -136,13 +155,14 @@ func (q *stampInquiry) Decide(context.Context) (admission.Response, admission.Ou
 	return answer, admission.OutcomeStamped
 }
 
-// taken refuses an object whose name is not free, in the way of fields that the API
-// server itself finds invalid.
-func (q *ownInquiry) taken(refusal *own.Refusal) admission.Response {
-	status := admission.Failure(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, refusal.Message)
-	status.Details = &metav1.StatusDetails{
-		Group: q.Resource.Group, Kind: q.kind.kind, Name: q.Object.Metadata.Name,
-		Causes: []metav1.StatusCause{{Type: metav1.CauseTypeFieldValueDuplicate, Field: refusal.Field, Message: refusal.Message}},
+// invalid refuses an object for some of its fields, in the way of fields that the API
+// server itself finds invalid. The message is what is wrong with the first.
+func (q *ownInquiry) invalid(of metav1.CauseType, refusals ...own.Refusal) admission.Response {
+	first := &refusals[0]
+	status := admission.Failure(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, first.Message)
+	status.Details = &metav1.StatusDetails{Group: q.Resource.Group, Kind: string(q.kind.kind), Name: q.Object.Metadata.Name}
+	for _, refusal := range refusals {
+		status.Details.Causes = append(status.Details.Causes, metav1.StatusCause{Type: of, Field: refusal.Field, Message: refusal.Message})
 	}
-	return admission.Response{Refusal: status, Field: refusal.Field}
+	return admission.Response{Refusal: status, Field: first.Field}
 }

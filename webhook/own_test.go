@@ -4,6 +4,7 @@ package webhook_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -13,17 +14,24 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/webhook"
 )
 
-// ownReview is a request of joe's about a Credential: its creation if old is empty.
+// ownReview is a request of joe's about an object of ours, a Credential if it does not
+// say what it is: its creation if old is empty.
 func ownReview(namespace, old, object string, change ...func(*admissionv1.AdmissionRequest)) []byte {
+	var of metav1.TypeMeta
+	if json.Unmarshal([]byte(object), &of) != nil || of.Kind == "" {
+		of.Kind = "Credential"
+	}
 	review := review(namespace, []byte(object))
 	request := review.Request
-	request.Kind = metav1.GroupVersionKind{Group: "credence.dev", Version: "v1alpha1", Kind: "Credential"}
-	request.Resource = metav1.GroupVersionResource{Group: "credence.dev", Version: "v1alpha1", Resource: "credentials"}
+	request.Kind = metav1.GroupVersionKind{Group: "credence.dev", Version: "v1alpha1", Kind: of.Kind}
+	request.Resource = metav1.GroupVersionResource{Group: "credence.dev", Version: "v1alpha1", Resource: strings.ToLower(of.Kind) + "s"}
 	request.RequestKind, request.RequestResource = &request.Kind, &request.Resource
 	request.UserInfo = authenticationv1.UserInfo{Username: "joe"}
 	if old != "" {
@@ -35,12 +43,32 @@ func ownReview(namespace, old, object string, change ...func(*admissionv1.Admiss
 	return marshal(review)
 }
 
-// text is a Credential as the API server writes it.
-func text(c *v1alpha1.Credential) string {
-	c = c.DeepCopy()
-	c.APIVersion, c.Kind = "credence.dev/v1alpha1", "Credential"
-	return string(marshal(c))
+// text is an object of ours as the API server writes it.
+func text(object client.Object) string {
+	object = object.DeepCopyObject().(client.Object)
+	kind := reflect.TypeOf(object).Elem().Name()
+	object.GetObjectKind().SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind))
+	return string(marshal(object))
 }
+
+// like is an asset of a kind with the names and the scope of a credential; the
+// credential itself for the kind of those.
+func like(kind asset.Kind, c *v1alpha1.Credential) client.Object {
+	head := v1alpha1.AssetHead{DisplayName: c.Spec.DisplayName, Description: c.Spec.Description, Scope: c.Spec.Scope}
+	meta := *c.ObjectMeta.DeepCopy()
+	switch kind {
+	case asset.Environment:
+		return &v1alpha1.Environment{ObjectMeta: meta, Spec: v1alpha1.EnvironmentSpec{AssetHead: head}}
+	case asset.DataSource:
+		return &v1alpha1.DataSource{ObjectMeta: meta, Spec: v1alpha1.DataSourceSpec{AssetHead: head, S3: &v1alpha1.S3Source{Bucket: "b", Path: "/b"}}}
+	case asset.WorkloadTemplate:
+		return &v1alpha1.WorkloadTemplate{ObjectMeta: meta, Spec: v1alpha1.WorkloadTemplateSpec{AssetHead: head}}
+	}
+	return c
+}
+
+// allKinds are the kinds of objects whose names and authors are looked after.
+var allKinds = append([]asset.Kind{asset.Credential}, asset.Kinds...)
 
 // shown is the credential with a display name.
 func shown(c *v1alpha1.Credential, as string) *v1alpha1.Credential {
@@ -80,24 +108,32 @@ func TestStamps(t *testing.T) {
 		"while it is going": {deleted, c, nil, nil, "admitted unchanged"},
 	}
 	for name, test := range cases {
-		for mode, change := range map[string]func(*admissionv1.AdmissionRequest){"": func(*admissionv1.AdmissionRequest) {}, ", dry run (23)": dryRun} {
+		for mode, change := range map[string]func(*admissionv1.AdmissionRequest){
+			"": func(*admissionv1.AdmissionRequest) {}, ", dry run (23)": dryRun,
+			", Environment": nil, ", DataSource": nil, ", WorkloadTemplate": nil,
+		} {
 			t.Run(name+mode, func(t *testing.T) {
-				f, old := newFixture(t), ""
-				if test.old != nil {
-					old = text(test.old)
+				f, old, kind, key := newFixture(t), "", asset.Credential, "credential"
+				if change == nil {
+					kind = asset.Kind(strings.TrimPrefix(mode, ", "))
+					key, change = strings.ReplaceAll(kind.Word(), " ", ""), func(*admissionv1.AdmissionRequest) {}
 				}
-				got := f.post(t.Context(), webhook.PathStamp, ownReview("team-a", old, text(test.object), change))
+				if test.old != nil {
+					old = text(like(kind, test.old))
+				}
+				document := text(like(kind, test.object))
+				got := f.post(t.Context(), webhook.PathStamp, ownReview("team-a", old, document, change))
 				if got.response == nil || !got.response.Allowed {
 					t.Fatalf("refused: %s", got.body)
 				}
-				if diff := cmp.Diff(annotated(test.object, test.want).Annotations, patched(t, text(test.object), got.response.Patch).Annotations); diff != "" {
+				if diff := cmp.Diff(annotated(test.object, test.want).Annotations, patched(t, document, got.response.Patch).Annotations); diff != "" {
 					t.Errorf("annotations (-want +got):\n%s", diff)
 				}
 				if diff := cmp.Diff(test.warnings, got.response.Warnings); diff != "" {
 					t.Errorf("warnings (-want +got):\n%s", diff)
 				}
 				lines := f.log.lines(t)
-				if len(lines) != 1 || lines[0]["msg"] != test.log || lines[0]["credential"] != "openai" || lines[0]["entry"] != "stamp" {
+				if len(lines) != 1 || lines[0]["msg"] != test.log || lines[0][key] != "openai" || lines[0]["entry"] != "stamp" {
 					t.Errorf("log: %v", lines)
 				}
 				if strings.Contains(f.log.String(), "joe") {
@@ -108,7 +144,7 @@ func TestStamps(t *testing.T) {
 	}
 }
 
-func patched(t *testing.T, document string, operations []byte) *v1alpha1.Credential {
+func patched(t *testing.T, document string, operations []byte) *metav1.PartialObjectMetadata {
 	t.Helper()
 	if len(operations) > 0 {
 		patch, err := jsonpatch.DecodePatch(operations)
@@ -121,11 +157,11 @@ func patched(t *testing.T, document string, operations []byte) *v1alpha1.Credent
 		}
 		document = string(changed)
 	}
-	c := &v1alpha1.Credential{}
-	if err := json.Unmarshal([]byte(document), c); err != nil {
+	object := &metav1.PartialObjectMetadata{}
+	if err := json.Unmarshal([]byte(document), object); err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return object
 }
 
 // What is not for these entries is admitted, with a warning: to refuse it could keep

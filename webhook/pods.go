@@ -16,6 +16,7 @@ import (
 
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/fetch"
 	"github.com/credence-dev/credence/injector/pod"
 	"github.com/credence-dev/credence/webhook/admission"
 )
@@ -48,6 +49,7 @@ type pods struct {
 	live   *liveReader
 	owners *ownerReader
 	clock  clock.Clock
+	fetch  *fetch.Settings
 }
 
 // podRequest is the part of a request about a pod that we read.
@@ -103,7 +105,7 @@ func (p *pods) admit(ctx context.Context, request *podRequest) (admission.Respon
 	for {
 		changed := p.known.Changed() // before the decision, so that no change is missed
 		result, err := injector.Inject(view, injector.Request{
-			Pod: request.Object, Namespace: request.Namespace, PullSecrets: true, Since: since,
+			Pod: request.Object, Namespace: request.Namespace, PullSecrets: true, Since: since, Fetch: p.fetch,
 		})
 		if err == nil && view.unknown != "" { // the pod asks for nothing, and is not refused
 			return admission.Response{Warnings: []string{view.unknown + "; the pod gets no registry logins"}}, admission.OutcomeNotReady
@@ -175,12 +177,28 @@ func injected(record map[string][]string) string {
 	return strings.Join(names, ",")
 }
 
+// audit says what each credential became, under its name. The key of an audit
+// annotation holds no slash and at most 63 characters, so assets are together under
+// their kind, which no credential's name is: it has a capital.
+func audit(annotations map[string]string, record injector.Record) {
+	for _, name := range record.Names() {
+		what := strings.Join(record[name], ", ")
+		kind, assetName, isAsset := injector.AssetIn(name)
+		switch before := annotations[string(kind)]; {
+		case !isAsset:
+			annotations[name] = what
+		case before != "":
+			annotations[string(kind)] = before + "; " + assetName + ": " + what
+		default:
+			annotations[string(kind)] = assetName + ": " + what
+		}
+	}
+}
+
 // admitted answers with what the injector decided.
 func admitted(result injector.Result) (admission.Response, admission.Outcome) {
 	answer := admission.Response{Operations: result.Operations, Warnings: result.Warnings, Audit: make(map[string]string, len(result.Record))}
-	for name, what := range result.Record {
-		answer.Audit[name] = strings.Join(what, ", ")
-	}
+	audit(answer.Audit, result.Record)
 	if len(result.Operations) == 0 {
 		return answer, admission.OutcomeUnchanged
 	}

@@ -37,6 +37,10 @@ const (
 const (
 	// AnnotationInjected records, on a pod, what each credential became there.
 	AnnotationInjected = "credence.dev/injected"
+	// AnnotationWarnings holds, on a pod that something controls, what its author was
+	// warned of when it was injected, as a JSON list. Nobody reads the answers that
+	// controllers get, so it is told once more, by an event on the workload.
+	AnnotationWarnings = "credence.dev/warnings"
 	// AnnotationRestartedFor holds, on a pod template, the fingerprint that the
 	// workload was last restarted for; of several credentials, their fingerprints,
 	// sorted and with commas between.

@@ -103,9 +103,32 @@ func newAPIServer(t *testing.T, plural string) *apiServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resource := customresource.NewStrategy(nil, true, v1alpha1.GroupVersion.WithKind(crd.Spec.Names.Kind),
+	resource := customresource.NewStrategy(nil, crd.Spec.Scope == apiextensions.NamespaceScoped, v1alpha1.GroupVersion.WithKind(crd.Spec.Names.Kind),
 		whole, status, structural, &apiextensions.CustomResourceSubresourceStatus{}, nil, nil)
 	return &apiServer{structural: structural, resource: resource, status: customresource.NewStatusStrategy(resource)}
+}
+
+// apiServers are those of every kind, by kind.
+type apiServers map[string]*apiServer
+
+func newAPIServers(t *testing.T) apiServers {
+	t.Helper()
+	servers := apiServers{}
+	for _, plural := range plurals(t) {
+		crd, _ := readCRD(t, plural)
+		servers[crd.Spec.Names.Kind] = newAPIServer(t, plural)
+	}
+	return servers
+}
+
+// of returns that of a document.
+func (s apiServers) of(t *testing.T, document *unstructured.Unstructured) *apiServer {
+	t.Helper()
+	server, ok := s[document.GetKind()]
+	if !ok {
+		t.Fatalf("there is no CRD of %s", document.GetKind())
+	}
+	return server
 }
 
 // receive prunes and defaults an object as a request's body. It returns the

@@ -55,6 +55,26 @@ const (
 	ReasonHeld = "Held"
 )
 
+// Reasons of the condition Ready of an asset. NotAProject, WrongNamespace and
+// Terminating are as those of a Credential.
+const (
+	// ReasonResolved: all that the asset refers to can be had in every project of its
+	// scope.
+	ReasonResolved = "Resolved"
+	// ReasonReferenceNotFound: something that the asset refers to does not exist, or
+	// does not cover all of the asset's scope. Create it, or correct the name.
+	ReasonReferenceNotFound = "ReferenceNotFound"
+	// ReasonReferenceInvalid: something that the asset refers to is not what it needs,
+	// such as a credential of another type or without the key.
+	ReasonReferenceInvalid = "ReferenceInvalid"
+	// ReasonReferenceNotReady: something that the asset refers to cannot be used now;
+	// its own status says why.
+	ReasonReferenceNotReady = "ReferenceNotReady"
+	// ReasonConflict: two things in the asset, or in what it refers to, want one
+	// variable or one path.
+	ReasonConflict = "Conflict"
+)
+
 // Reasons of the condition InUse.
 const (
 	// ReasonUsed: usedBy says by whom.
@@ -91,6 +111,12 @@ const (
 	// IssueCopyBlocked: the copy cannot be written, for example because it was
 	// made immutable; it is being made again.
 	IssueCopyBlocked = "CopyBlocked"
+	// IssueInUse: the copy is to go, and stays while pods or workloads there use it;
+	// the message names some. Detach the credential from them.
+	IssueInUse = "InUse"
+	// IssueDraining: the copy is to go, and nothing uses it; it stays for a moment,
+	// because a pod that does may be about to be created.
+	IssueDraining = "Draining"
 	// IssueLeftScope: the namespace is in the scope no more, and pods there still
 	// have the credential injected. Put it back into the scope, or take the
 	// annotation off.

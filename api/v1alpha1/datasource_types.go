@@ -66,12 +66,15 @@ type DataSourceSpec struct {
 }
 
 // GitSource is a Git repository that is fetched before a pod's containers start.
+//
+// +kubebuilder:validation:XValidation:rule="!self.repository.matches('^(ssh://|[a-z_][a-z0-9_-]*@)') || has(self.credential) || (has(self.skipHostKeyCheck) && self.skipHostKeyCheck)",message="a repository that is reached by SSH needs a credential with the key known_hosts, or skipHostKeyCheck"
 type GitSource struct {
 	// repository is its address: https://…, ssh://… or user@host:path. An address
 	// holds no password; a credential does.
 	// +required
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(https://|ssh://|[a-z_][a-z0-9_-]*@)')",message="repository must begin with https://, ssh:// or user@"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^(https://|ssh://)?([^/@]*@)?([^A-Za-z0-9_[]|$)')",message="repository must name a host, which begins with a letter or a digit"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$')",message="repository must be made of printable ASCII characters other than blanks"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^https://[^/]*@') && !self.matches('^ssh://[^/@]*:[^/]*@')",message="repository must not hold a user's password: name a credential"
 	Repository string `json:"repository"`

@@ -30,6 +30,10 @@ const (
 	ManagedByCredence = "credence"
 )
 
+// LabelCABundle marks a ConfigMap with certificates that Credence keeps in a project
+// for pods that fetch data sources. Its value is a fingerprint of them.
+const LabelCABundle = "credence.dev/ca-bundle"
+
 // Labels that authorize a Secret made in advance as a source. The words are
 // those of clusters that have used such Secrets before, so that theirs work
 // unchanged.

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel/model"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/version"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/cel/environment"
@@ -69,11 +70,12 @@ func TestRulesCompileOnOldestKubernetes(t *testing.T) {
 // TestValid creates every document of testdata/valid, and updates each document
 // of a file to the next. The status is written as the controller does.
 func TestValid(t *testing.T) {
-	server := newAPIServer(t, "credentials")
+	servers := newAPIServers(t)
 	for name, file := range cases(t, "valid") {
 		t.Run(name, func(t *testing.T) {
 			documents := readDocuments(t, file)
 			for i, document := range documents {
+				server := servers.of(t, document)
 				if unknown := server.receive(document.DeepCopy()); len(unknown) > 0 {
 					t.Errorf("document %d has fields that the schema does not know: %v", i+1, unknown)
 				}
@@ -92,11 +94,12 @@ func TestValid(t *testing.T) {
 // first, which is valid, to the second. "# status" begins the comment of a file
 // whose status is what is wrong.
 func TestInvalid(t *testing.T) {
-	server := newAPIServer(t, "credentials")
+	servers := newAPIServers(t)
 	for name, file := range cases(t, "invalid") {
 		t.Run(name, func(t *testing.T) {
 			documents, want := readDocuments(t, file), leadingComment(t, file)
 			last := documents[len(documents)-1]
+			server := servers.of(t, last)
 			var got []string
 			switch {
 			case len(want) > 0 && want[0] == "status":
@@ -119,28 +122,30 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
-// TestEveryRuleFails finds rules whose message no document of testdata/invalid
-// expects.
+// TestEveryRuleFails finds rules whose message no document of the kind in
+// testdata/invalid expects.
 func TestEveryRuleFails(t *testing.T) {
-	var comments strings.Builder
+	comments := map[string]string{} // by kind
 	for _, file := range cases(t, "invalid") {
-		comments.WriteString(strings.Join(leadingComment(t, file), "\n"))
+		comments[readDocuments(t, file)[0].GetKind()] += strings.Join(leadingComment(t, file), "\n")
 	}
-	var walk func(path string, s *schema.Structural)
-	walk = func(path string, s *schema.Structural) {
-		for _, rule := range s.XValidations {
-			if rule.Message == "" || !strings.Contains(comments.String(), rule.Message) {
-				t.Errorf("%s: no case in testdata/invalid breaks the rule %q (message %q)", path, rule.Rule, rule.Message)
+	for kind, server := range newAPIServers(t) {
+		var walk func(path string, s *schema.Structural)
+		walk = func(path string, s *schema.Structural) {
+			for _, rule := range s.XValidations {
+				if rule.Message == "" || !strings.Contains(comments[kind], rule.Message) {
+					t.Errorf("%s%s: no case in testdata/invalid breaks the rule %q (message %q)", kind, path, rule.Rule, rule.Message)
+				}
+			}
+			for name, property := range s.Properties {
+				walk(path+"."+name, &property)
+			}
+			if s.Items != nil {
+				walk(path+"[]", s.Items)
 			}
 		}
-		for name, property := range s.Properties {
-			walk(path+"."+name, &property)
-		}
-		if s.Items != nil {
-			walk(path+"[]", s.Items)
-		}
+		walk("", server.structural)
 	}
-	walk("", newAPIServer(t, "credentials").structural)
 }
 
 // TestDefaults holds what the API server fills in.
@@ -161,7 +166,10 @@ func TestDefaults(t *testing.T) {
 // TestGoTypesFitSchema writes every valid document by way of the Go type: no
 // field is lost, and what Go writes beside it, such as counts of zero, is valid.
 func TestGoTypesFitSchema(t *testing.T) {
-	server := newAPIServer(t, "credentials")
+	servers, scheme := newAPIServers(t), runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
 	for name, file := range cases(t, "valid") {
 		t.Run(name, func(t *testing.T) {
 			for _, document := range readDocuments(t, file) {
@@ -169,11 +177,15 @@ func TestGoTypesFitSchema(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				var typed v1alpha1.Credential
-				if err := yaml.UnmarshalStrict(text, &typed); err != nil {
+				server := servers.of(t, document)
+				typed, err := scheme.New(document.GroupVersionKind())
+				if err != nil {
 					t.Fatal(err)
 				}
-				written := marshal(t, &typed)
+				if err := yaml.UnmarshalStrict(text, typed); err != nil {
+					t.Fatal(err)
+				}
+				written := marshal(t, typed)
 				wantErrors(t, server.create(t.Context(), written.DeepCopy()), nil)
 				wantErrors(t, server.updateStatus(t.Context(), withoutStatus(written), written.DeepCopy()), nil)
 				if diff := cmp.Diff(document.Object["spec"], written.Object["spec"]); diff != "" {

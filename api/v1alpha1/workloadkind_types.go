@@ -49,7 +49,7 @@ type WorkloadKindSpec struct {
 	// apiVersion of the kind, with its group, such as "example.com/v1".
 	// +required
 	// +kubebuilder:validation:MaxLength=317
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/v[a-z0-9]+$')",message="apiVersion must be <group>/<version>; Kubernetes' own kinds are known"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)+/v[a-z0-9]+$')",message="apiVersion must be <group>/<version>, and the group a domain such as example.com: Kubernetes' own kinds are known"
 	APIVersion string `json:"apiVersion"`
 	// kind as objects write it, such as "TrainingJob".
 	// +required

@@ -130,7 +130,7 @@ func (c *apiCluster) makeCA(t *testing.T) []byte {
 	return secret.Data[certs.BundleKey]
 }
 
-// webhookProcess is a running "credence webhook".
+// webhookProcess is a running "credence webhook", or another that serves reviews.
 type webhookProcess struct {
 	command         *exec.Cmd
 	address, health string
@@ -147,8 +147,13 @@ func program(ctx context.Context, arguments ...string) *exec.Cmd {
 
 func (c *apiCluster) startWebhook(t *testing.T, flags ...string) *webhookProcess {
 	t.Helper()
+	return c.start(t, "webhook", flags...)
+}
+
+func (c *apiCluster) start(t *testing.T, command string, flags ...string) *webhookProcess {
+	t.Helper()
 	w := &webhookProcess{address: freeAddress(t), health: freeAddress(t), ended: make(chan error, 1)}
-	w.command = program(context.Background(), append([]string{"webhook", "--install-namespace=credence", "--cert-dns-names=localhost",
+	w.command = program(context.Background(), append([]string{command, "--install-namespace=credence", "--cert-dns-names=localhost",
 		"--metrics-bind-address=0", "--bind-address=" + w.address, "--health-bind-address=" + w.health}, flags...)...)
 	w.command.Env = append(w.command.Env, "KUBECONFIG="+c.kubeconfig)
 	w.command.Stderr = &w.log
@@ -201,7 +206,12 @@ func (w *webhookProcess) client(bundle []byte, shown *tls.Certificate) *apiClien
 
 func (c *apiClient) post(t *testing.T, path string) (code int, body string, closes bool) {
 	t.Helper()
-	response, err := c.Post("https://"+c.address+path, "application/json", strings.NewReader(aReview))
+	return c.send(t, path, aReview)
+}
+
+func (c *apiClient) send(t *testing.T, path, review string) (code int, body string, closes bool) {
+	t.Helper()
+	response, err := c.Post("https://"+c.address+path, "application/json", strings.NewReader(review))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/validation"
 
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/injector/fetch"
 	"github.com/credence-dev/credence/manifest"
 )
 
@@ -20,19 +21,20 @@ func newInjectCommand() *cobra.Command {
 		files, assets []string
 		output        string
 		layout        = credential.DefaultLayout()
-		options       manifest.Options
+		settings      = fetch.Default()
+		options       = manifest.Options{Fetch: &settings}
 	)
 	command := &cobra.Command{
 		Use:   "inject -f workload.yaml --assets assets.yaml -n team-a",
-		Short: "Inject credentials into workload manifests, without a cluster",
+		Short: "Inject credentials and assets into workload manifests, without a cluster",
 		Long: `Inject reads workload manifests and prints them as they would be after
 admission: with the image pull secrets, environment variables and mounts of the
 credentials that they name.
 
 Manifests may be YAML or JSON, several documents, Lists, and any workload kind.
-The assets are the Credentials and Namespaces of the cluster, as manifests, and
-optionally the Secrets: with them, keys and registries are checked. No value of
-a Secret is ever printed.
+The assets are the Credentials, Environments, DataSources, WorkloadTemplates and
+Namespaces of the cluster, as manifests, and optionally the Secrets: with them,
+keys and registries are checked. No value of a Secret is ever printed.
 
 In workloads the pod template is injected into. Image pull secrets are for pods
 only, as Kubernetes adds those of the service account just where a pod has none;
@@ -48,16 +50,20 @@ only, as Kubernetes adds those of the service account just where a pod has none;
 			if problems := validation.ValidateNamespaceName(options.Namespace, false); len(problems) > 0 {
 				return fmt.Errorf("%q cannot be the name of a namespace: %s", options.Namespace, problems[0])
 			}
+			if err := settings.Validate(); err != nil {
+				return err
+			}
 			return inject(cmd, files, assets, layout, options, format)
 		},
 	}
 	flags := command.Flags()
 	flags.StringArrayVarP(&files, "filename", "f", nil, "workload manifests: a file, a folder, or - for standard input; may be repeated")
-	flags.StringArrayVar(&assets, "assets", nil, "Credentials, Namespaces and Secrets: a file or a folder; may be repeated")
+	flags.StringArrayVar(&assets, "assets", nil, "Credentials, Environments, DataSources, WorkloadTemplates, Namespaces and Secrets: a file or a folder; may be repeated")
 	flags.StringVarP(&options.Namespace, "namespace", "n", "default", "the namespace of objects that name none")
 	flags.StringVarP(&output, "output", "o", string(manifest.YAML), "yaml, json, or patch: one JSON array of operations for each changed document")
 	flags.BoolVar(&options.PullSecrets, "pull-secrets", false, "add image pull secrets to the pod templates of workloads too")
 	addLayoutFlags(flags, &layout)
+	addFetchFlags(flags, &settings)
 	_ = command.MarkFlagRequired("filename")
 	return command
 }

@@ -50,12 +50,12 @@ func injectArguments(t *testing.T, c *golden.Case) []string {
 
 // runInject runs the command within this process, and writes its error as main
 // does.
-func runInject(arguments []string, stdin string) (stdout, stderr string, err error) {
+func runInject(arguments []string) (stdout, stderr string, err error) {
 	var out, errOut bytes.Buffer
 	command := newInjectCommand()
 	command.SilenceErrors, command.SilenceUsage = true, true
 	command.SetArgs(arguments)
-	command.SetIn(strings.NewReader(stdin))
+	command.SetIn(strings.NewReader(""))
 	command.SetOut(&out)
 	command.SetErr(&errOut)
 	if err = command.Execute(); err != nil {
@@ -73,7 +73,7 @@ func TestInjectGolden(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			arguments := injectArguments(t, &c)
 			t.Chdir(c.Folder)
-			stdout, stderr, err := runInject(arguments, "")
+			stdout, stderr, err := runInject(arguments)
 			if refused := c.Want == nil; refused != (err != nil) {
 				t.Errorf("refused: want %t, got %v", refused, err)
 			}
@@ -106,7 +106,7 @@ func TestInjectValues(t *testing.T) {
 			arguments := append(injectArguments(t, &c), "-o", output)
 			t.Run(c.Name+"/"+output, func(t *testing.T) {
 				t.Chdir(c.Folder)
-				stdout, stderr, _ := runInject(arguments, "")
+				stdout, stderr, _ := runInject(arguments)
 				if strings.Contains(stdout+stderr, canary) {
 					t.Errorf("prints a value:\n%s\n%s", stdout, stderr)
 				}
@@ -262,7 +262,7 @@ func TestFlagsAreChecked(t *testing.T) {
 		"--project-label=runai/queue": "",
 	} {
 		t.Run(flag, func(t *testing.T) {
-			_, _, err := runInject([]string{flag, "-f", "-"}, "")
+			_, _, err := runInject([]string{flag, "-f", "-"})
 			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 				t.Errorf("the error is %v", err)
 			}

@@ -16,15 +16,18 @@ import (
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/feed"
+	"github.com/credence-dev/credence/injector/fetch"
 )
 
 // Service accounts, by process. The chart makes them and binds their rights.
@@ -47,12 +50,16 @@ type process struct {
 	logLevel       string
 	metricsAddress string
 	healthAddress  string
+	// fetch says with what data sources are fetched, for the webhook.
+	fetch fetch.Settings
 	// impersonate runs each process as its own service account, whoever's
 	// kubeconfig is used: with the rights that it has in a cluster, and no more.
 	impersonate bool
 }
 
-func newProcess() *process { return &process{layout: credential.DefaultLayout()} }
+func newProcess() *process {
+	return &process{layout: credential.DefaultLayout(), fetch: fetch.Default()}
+}
 
 func (p *process) addFlags(command *cobra.Command) {
 	flags := command.Flags()
@@ -126,14 +133,14 @@ func scheme() *runtime.Scheme {
 	return scheme
 }
 
-// followCluster gives a manager a catalog that follows the cluster.
-func followCluster(ctx context.Context, mgr manager.Manager, layout credential.Layout) (*catalog.Catalog, *feed.Feed, error) {
+// followCluster gives the manager of a process a catalog that follows the cluster.
+func followCluster(ctx context.Context, mgr manager.Manager, layout credential.Layout, process string) (*catalog.Catalog, *feed.Feed, error) {
 	known := catalog.New(layout)
 	following, err := feed.Start(ctx, mgr.GetCache(), known)
 	if err != nil {
 		return nil, nil, err
 	}
-	return known, following, nil
+	return known, following, feed.ObserveLag(metrics.Registry, process, following, clock.RealClock{})
 }
 
 // addChecks adds the liveness check and the readiness checks.

@@ -29,7 +29,7 @@ const aRefusal = `there is no credential \"absent\" in namespace team-a`
 // what it serves before and while it stops, and how.
 func TestWebhookProcess(t *testing.T) {
 	c := newCluster(t)
-	w := c.startWebhook(t, "--drain=1h")
+	w := c.startWebhook(t, "--serving-drain=1h")
 
 	eventually(t, "the process to live", func() bool { return w.check(t, "/healthz") == http.StatusOK })
 	if code := w.check(t, "/readyz/certificate"); code != http.StatusInternalServerError {
@@ -147,7 +147,7 @@ func TestWebhookProcessForSomeClients(t *testing.T) {
 	bundle := c.makeCA(t)
 	authority, shown := clientCertificate(t, "apiserver")
 	_, forged := clientCertificate(t, "apiserver")
-	w := c.startWebhook(t, "--drain=0s", "--client-ca-file="+authority, "--client-names=apiserver")
+	w := c.startWebhook(t, "--serving-drain=0s", "--client-ca-file="+authority, "--client-names=apiserver")
 	eventually(t, "the process to be ready", func() bool { return w.check(t, "/readyz") == http.StatusOK })
 	if code, body, _ := w.client(bundle, &shown).post(t, webhook.PathAnnotated); code != http.StatusOK {
 		t.Errorf("the API server is told: %d %s", code, body)

@@ -51,6 +51,11 @@ func (b *backoff) note(credential types.UID, target types.NamespacedName, outcom
 	if b.attempts[credential] == nil {
 		b.attempts[credential] = map[types.NamespacedName]attempt{}
 	}
+	if outcome.After > 0 {
+		// It did not fail. What it waits for may be over sooner.
+		b.attempts[credential][target] = attempt{retryAt: b.clock.Now().Add(min(outcome.After, later)), outcome: outcome}
+		return outcome.After
+	}
 	last := b.attempts[credential][target]
 	// 1 s, 2 s, 4 s …: static or very short waits are what overloads an API server
 	// when many namespaces refuse at once (external-secrets#2100).

@@ -115,7 +115,10 @@ type Wanted struct {
 	Type corev1.SecretType
 	// Fingerprint of the values.
 	Fingerprint string
-	values      map[string][]byte
+	// Ending says that the credential is being deleted. The values of a copy that goes
+	// are then kept in memory, until the credential goes too.
+	Ending bool
+	values map[string][]byte
 }
 
 // Fill returns the same with the values of a source. Without them nothing can be
@@ -124,6 +127,9 @@ func (w Wanted) Fill(values map[string][]byte, fingerprint string) Wanted {
 	w.values, w.Fingerprint = values, fingerprint
 	return w
 }
+
+// Filled says whether the values are there.
+func (w Wanted) Filled() bool { return w.values != nil }
 
 // String keeps the values out of whatever prints it.
 func (w Wanted) String() string { return "copies of " + w.Credential.String() }

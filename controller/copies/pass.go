@@ -14,8 +14,8 @@ import (
 // pass is one run through a plan.
 type pass struct {
 	wanted Wanted
-	// dispose removes what is to go: Writer.Withdraw, or Writer.Release.
-	dispose func(context.Context, Copy) error
+	// dispose removes what is to go, or says why that has to wait.
+	dispose disposal
 
 	mu      sync.Mutex
 	report  Report
@@ -27,7 +27,10 @@ type pass struct {
 	ended chan struct{} // closed when the last of open is, if that is asked for
 }
 
-func newPass(wanted Wanted, dispose func(context.Context, Copy) error) *pass {
+// disposal is how copies go.
+type disposal func(context.Context, Wanted, Step) (Outcome, error)
+
+func newPass(wanted Wanted, dispose disposal) *pass {
 	return &pass{
 		wanted:  wanted,
 		dispose: dispose,
@@ -103,7 +106,7 @@ func (p *pass) postpone(step Step, last Outcome, wait time.Duration) {
 // delay is postpone for a caller that holds the lock.
 func (p *pass) delay(step Step, last Outcome, wait time.Duration) {
 	p.retry(wait)
-	if step.Action == Remove {
+	if step.Action == Remove || step.Action == settle {
 		p.report.Left = append(p.report.Left, Leftover{step.Copy, last.Reason, last.Message})
 		return
 	}

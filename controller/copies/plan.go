@@ -27,6 +27,8 @@ const (
 	// Wait: a copy of another credential has its name. Its going is an event, so
 	// nothing needs to be asked for.
 	Wait Action = "wait"
+	// settle: it was removed, and it is not certain yet that no pod needs it.
+	settle Action = "settle"
 )
 
 // Step is one namespace's part of a plan.
@@ -35,11 +37,14 @@ type Step struct {
 	Namespace string
 	// Copy is the one that is there; zero for Create.
 	Copy Copy
+	// AtOnce has a copy removed although somebody may need it: its users are to lose
+	// it.
+	AtOnce bool
 }
 
 // target is the Secret that a step is about.
 func (s Step) target(wanted Wanted) types.NamespacedName {
-	if s.Action == Remove {
+	if s.Action == Remove || s.Action == settle {
 		return s.Copy.NamespacedName
 	}
 	return types.NamespacedName{Namespace: s.Namespace, Name: wanted.Name}

@@ -15,7 +15,7 @@ import (
 // TestNothingIsRememberedForEver: copies go in many ways of which the writer is not
 // told, and so do credentials.
 func TestNothingIsRememberedForEver(t *testing.T) {
-	w := NewWriter(Options{Clock: clock.RealClock{}, Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second})
+	w := NewWriter(Options{Clock: clock.RealClock{}, Holders: nobody{}, Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second})
 	found := func(credential types.UID, namespace string) Copy {
 		secret := marked(func(s *metav1.PartialObjectMetadata) {
 			s.Namespace, s.Name, s.UID, s.ResourceVersion = namespace, "genericsecret-key", types.UID(namespace), "7"

@@ -56,30 +56,58 @@ type Report struct {
 // Leftover is a copy that is to go and is still there.
 type Leftover struct {
 	Copy
-	// Reason and Message say what stands in the way, if anything does.
+	// Reason and Message say what stands in the way, if anything does: InUse and
+	// Draining that it waits for its users.
 	Reason, Message string
+}
+
+// Waits says whether a copy that is to go waits for its users.
+func (l Leftover) Waits() bool {
+	return l.Reason == v1alpha1.IssueInUse || l.Reason == v1alpha1.IssueDraining
 }
 
 // Spread carries out a plan. Whatever goes wrong in a namespace is in its outcome.
 // Namespaces that failed go last, and only when their back-off has passed.
 func (w *Writer) Spread(ctx context.Context, wanted Wanted, steps []Step) Report {
-	return w.run(ctx, wanted, steps, w.Withdraw, usual)
+	return w.run(ctx, wanted, steps, w.withdraw, usual)
 }
 
 // SpreadBriefly carries out as much of a plan as can be done in a second, for a
 // caller who has something to tell that does not suffer delay.
 func (w *Writer) SpreadBriefly(ctx context.Context, wanted Wanted, steps []Step) Report {
-	return w.run(ctx, wanted, steps, w.Withdraw, brief)
+	return w.run(ctx, wanted, steps, w.withdraw, brief)
 }
 
 // Abandon carries out a plan and leaves the copies that are to go as ordinary
 // Secrets.
 func (w *Writer) Abandon(ctx context.Context, wanted Wanted, steps []Step) Report {
-	return w.run(ctx, wanted, steps, w.Release, usual)
+	steps = slices.Clone(steps)
+	for i := range steps {
+		steps[i].AtOnce = true // nobody loses anything
+	}
+	return w.run(ctx, wanted, steps, w.release, usual)
 }
 
-func (w *Writer) run(ctx context.Context, wanted Wanted, steps []Step, dispose func(context.Context, Copy) error, how patience) Report {
+func (w *Writer) withdraw(ctx context.Context, wanted Wanted, step Step) (Outcome, error) {
+	switch {
+	case step.Action == settle:
+		return w.settle(ctx, wanted, step.Copy.NamespacedName)
+	case step.AtOnce:
+		return Outcome{}, w.remove(ctx, step.Copy)
+	}
+	return w.Withdraw(ctx, wanted, step.Copy)
+}
+
+func (w *Writer) release(ctx context.Context, wanted Wanted, step Step) (Outcome, error) {
+	if step.Action == settle {
+		return w.settle(ctx, wanted, step.Copy.NamespacedName)
+	}
+	return Outcome{}, w.Release(ctx, step.Copy)
+}
+
+func (w *Writer) run(ctx context.Context, wanted Wanted, steps []Step, dispose disposal, how patience) Report {
 	p := newPass(wanted, dispose)
+	steps = w.withOwed(wanted, steps)
 	p.report.Removed = w.late.take(wanted.UID)
 	start := w.Clock.Now()
 	for _, due := range w.sort(p, steps) {
@@ -100,6 +128,16 @@ func (w *Writer) run(ctx context.Context, wanted Wanted, steps []Step, dispose f
 	report, written := p.finish(ctx, how.linger)
 	w.awaitSighting(ctx, written)
 	return report
+}
+
+// withOwed adds to a plan what is not settled yet of copies that it says nothing of.
+func (w *Writer) withOwed(wanted Wanted, steps []Step) []Step {
+	for _, c := range w.owed.all(wanted.UID) {
+		if !slices.ContainsFunc(steps, func(s Step) bool { return s.target(wanted) == c.NamespacedName }) {
+			steps = append(slices.Clip(steps), Step{Action: settle, Namespace: c.Namespace, Copy: c})
+		}
+	}
+	return steps
 }
 
 // start takes a step beside the others, unless the writer has ended.
@@ -129,10 +167,14 @@ func (w *Writer) sort(p *pass, steps []Step) []dueStep {
 	now := w.Clock.Now()
 	var due []dueStep
 	concerned := make(map[types.NamespacedName]bool, len(steps))
+	leaving := map[types.NamespacedName]bool{}
 	for _, step := range steps {
 		target := step.target(p.wanted)
 		last := w.backoff.get(p.wanted.UID, target)
 		concerned[target] = true
+		if step.Action == Remove || step.Action == Rewrite {
+			leaving[target] = true
+		}
 		switch {
 		case step.Action == Keep, step.Action == Rewrite && w.settled.has(p.wanted, step.Copy):
 			p.keep(step)
@@ -142,6 +184,7 @@ func (w *Writer) sort(p *pass, steps []Step) []dueStep {
 				Message: "the copy of another credential of this name is still there"}
 		case w.errands.has(errand{p.wanted.UID, target}):
 			p.postpone(step, last.outcome, later)
+		case w.postponed(p, step):
 		case now.Before(last.retryAt):
 			p.postpone(step, last.outcome, last.retryAt.Sub(now))
 		default:
@@ -150,8 +193,22 @@ func (w *Writer) sort(p *pass, steps []Step) []dueStep {
 	}
 	w.backoff.retain(p.wanted.UID, concerned)
 	w.settled.retain(p.wanted.UID, concerned)
+	w.drain.retain(p.wanted.UID, leaving)
 	slices.SortStableFunc(due, func(a, b dueStep) int { return cmp.Compare(a.last.failures, b.last.failures) })
 	return due
+}
+
+// postponed takes down that a copy which is to go waits for its users, if that is known
+// without a request.
+func (w *Writer) postponed(p *pass, step Step) bool {
+	if step.Action != Remove || step.AtOnce {
+		return false
+	}
+	hold, waits := w.drain.waits(p.wanted.UID, step.Copy)
+	if waits {
+		p.postpone(step, hold, hold.After)
+	}
+	return waits
 }
 
 // acquire takes a slot of each pool, waiting until the deadline, and says whether
@@ -185,9 +242,9 @@ func (w *Writer) take(p *pass, step Step) {
 	ctx, cancel := context.WithTimeout(w.errands.life, 2*writeTimeout)
 	defer cancel()
 	target := step.target(p.wanted)
-	if step.Action == Remove {
-		err := p.dispose(ctx, step.Copy)
-		outcome := Outcome{Current: err == nil}
+	if step.Action == Remove || step.Action == settle {
+		outcome, err := p.dispose(ctx, p.wanted, step)
+		outcome.Current = err == nil && outcome.Reason == ""
 		if err != nil && !apierrors.IsConflict(err) {
 			outcome = p.wanted.refused(err)
 		}

@@ -30,7 +30,7 @@ func TestWriterEnds(t *testing.T) {
 			return ctx.Err()
 		},
 	}).Build()
-	w := NewWriter(Options{Client: hanging, Reader: hanging, Cache: hanging, Clock: clock.RealClock{},
+	w := NewWriter(Options{Client: hanging, Reader: hanging, Cache: hanging, Clock: clock.RealClock{}, Holders: nobody{},
 		Concurrency: 4, RetryBase: time.Second, RetryMax: time.Second})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
@@ -74,7 +74,7 @@ func TestRemovedLate(t *testing.T) {
 			return nil
 		},
 	}).Build()
-	w := NewWriter(Options{Client: slow, Reader: slow, Cache: slow, Clock: clock.RealClock{},
+	w := NewWriter(Options{Client: slow, Reader: slow, Cache: slow, Clock: clock.RealClock{}, Holders: nobody{},
 		Concurrency: 4, RetryBase: time.Second, RetryMax: time.Second})
 	wanted := Wanted{UID: "1", Name: "genericsecret-key"}
 	stray := Copy{NamespacedName: types.NamespacedName{Namespace: "a", Name: wanted.Name}, UID: "c", CredentialUID: "1"}
@@ -83,7 +83,9 @@ func TestRemovedLate(t *testing.T) {
 		"asked for":       func() []Copy { return w.Late("1") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			report := w.Spread(t.Context(), wanted, Plan(Situation{Wanted: wanted, Existing: []Copy{stray}}))
+			steps := Plan(Situation{Wanted: wanted, Existing: []Copy{stray}})
+			steps[0].AtOnce = true
+			report := w.Spread(t.Context(), wanted, steps)
 			if len(report.Removed) != 0 || len(report.Left) != 1 {
 				t.Fatalf("the report is %+v", report)
 			}

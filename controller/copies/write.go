@@ -27,6 +27,9 @@ type Outcome struct {
 	// Reason is an Issue… constant, empty if nothing is known to stand in the way;
 	// Message says it in words.
 	Reason, Message string
+
+	// After is when to look again at what did not fail but has to wait.
+	After time.Duration
 }
 
 // create makes the first copy in a namespace by POST, which takes nothing over:
@@ -181,11 +184,21 @@ func metadataOf(secret *corev1.Secret) *metav1.PartialObjectMetadata {
 }
 
 // replace makes a copy again that cannot be written, because it is immutable or of
-// another type.
+// another type. Until nobody uses it, it stays with what it has.
 func (w *Writer) replace(ctx context.Context, wanted Wanted, c Copy) (Outcome, *metav1.PartialObjectMetadata) {
-	if err := w.Withdraw(ctx, c); err != nil {
-		return Outcome{Exists: true, Reason: v1alpha1.IssueCopyBlocked, Message: fmt.Sprintf(
-			"Secret %s is immutable or of another type, and to be made again it has to be removed first: %s", wanted.Name, wanted.refused(err).Message)}, nil
+	blocked := func(why Outcome) (Outcome, *metav1.PartialObjectMetadata) {
+		return Outcome{Exists: true, Reason: v1alpha1.IssueCopyBlocked, After: why.After, Message: fmt.Sprintf(
+			"Secret %s is immutable or of another type, and to be made again it has to be removed first: %s", wanted.Name, why.Message)}, nil
+	}
+	hold, secret, err := w.clear(ctx, wanted.UID, c)
+	if err == nil && secret != nil {
+		err = w.remove(ctx, c)
+	}
+	switch {
+	case err != nil:
+		return blocked(wanted.refused(err))
+	case hold.Reason != "":
+		return blocked(hold)
 	}
 	return w.create(ctx, wanted, c.Namespace)
 }

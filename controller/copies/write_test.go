@@ -33,7 +33,7 @@ func TestCannotBeMadeAgain(t *testing.T) {
 				return &apierrors.StatusError{ErrStatus: metav1.Status{Code: 403, Message: `admission webhook "w.example.com" denied the request: no`}}
 			},
 		}).Build()
-	w := NewWriter(Options{Client: c, Reader: c, Cache: c, Clock: clock.RealClock{}, Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second})
+	w := NewWriter(Options{Client: c, Reader: c, Cache: c, Clock: clock.RealClock{}, Holders: nobody{}, Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second})
 	sighting := Secret()
 	if err := c.Get(t.Context(), types.NamespacedName{Namespace: "a", Name: "genericsecret-key"}, sighting); err != nil {
 		t.Fatal(err)

@@ -26,6 +26,9 @@ type Options struct {
 	Reader client.Reader
 	Cache  client.Reader
 	Clock  clock.PassiveClock
+	// Holders knows who needs a copy, and Drain is how long nobody must before it goes.
+	Holders Holders
+	Drain   time.Duration
 	// Concurrency is how many requests may be under way, for all credentials
 	// together.
 	Concurrency int
@@ -44,6 +47,8 @@ type Writer struct {
 	slots, retries chan struct{}
 	settled        settled
 	late           late
+	drain          drain
+	owed           owed
 	errands        errands
 	writes         *prometheus.CounterVec
 }
@@ -61,11 +66,18 @@ func NewWriter(options Options) *Writer {
 		},
 		settled: settled{versions: map[types.UID]map[types.NamespacedName]version{}},
 		late:    late{copies: map[types.UID][]Copy{}},
+		drain: drain{
+			holders: options.Holders,
+			clock:   options.Clock,
+			period:  options.Drain,
+			copies:  map[types.UID]map[types.NamespacedName]*draining{},
+		},
+		owed:    newOwed(),
 		slots:   make(chan struct{}, options.Concurrency),
 		retries: make(chan struct{}, max(1, options.Concurrency/4)),
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "credence_copy_writes_total",
-			Help: "Writes of copies, by operation (create, update, delete, release) and outcome (success, or the reason of the API server).",
+			Help: "Writes of copies, by operation (create, update, delete, return, release) and outcome (success, or the reason of the API server).",
 		}, []string{"operation", "outcome"}),
 	}
 }
@@ -102,10 +114,23 @@ func (w *Writer) count(operation string, err error) {
 // that they were removed by, once.
 func (w *Writer) Late(credential types.UID) []Copy { return w.late.take(credential) }
 
+// Owes says whether a copy of a credential was deleted of which it is not certain yet
+// that no pod needs it.
+func (w *Writer) Owes(credential types.UID) bool { return len(w.owed.all(credential)) > 0 }
+
+// Recall returns what the copies of a credential were that is being deleted, if one
+// went already and nobody filled in what they are to be.
+func (w *Writer) Recall(credential types.UID) (Wanted, bool) { return w.owed.recall(credential) }
+
+// Forget drops the values of a credential that may go.
+func (w *Writer) Forget(credential types.UID) { w.owed.forget(credential) }
+
 // ForgetOthers drops what is remembered of credentials other than those that there
 // are.
 func (w *Writer) ForgetOthers(existing sets.Set[types.UID]) {
 	w.backoff.forgetOthers(existing)
 	w.settled.forgetOthers(existing)
 	w.late.forgetOthers(existing)
+	w.drain.forgetOthers(existing)
+	w.owed.forgetOthers(existing)
 }

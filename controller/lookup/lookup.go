@@ -102,6 +102,19 @@ func (c Cluster) Copies(ctx context.Context) ([]copies.Copy, error) {
 	return listCopies(ctx, c.Cache, Shared)
 }
 
+// HasOther says whether a Secret exists that is no copy of a Credential, live. Of what
+// is in it nothing is read.
+func (c Cluster) HasOther(ctx context.Context, key types.NamespacedName, of types.UID) (bool, error) {
+	secret := copies.Secret()
+	if err := c.Live.Get(ctx, key, secret); apierrors.IsNotFound(err) {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("asking for Secret %s: %w", key, err)
+	}
+	found, ours := copies.Read(secret)
+	return !ours || found.CredentialUID != of, nil
+}
+
 // CopiesOf returns the copies of all Credentials of a name, from the cache.
 func (c Cluster) CopiesOf(ctx context.Context, name string) ([]copies.Copy, error) {
 	return listCopies(ctx, c.Cache, client.MatchingFields{IndexCopyOf: name}, Shared)

@@ -83,8 +83,10 @@ func (r *remover) remove(ctx context.Context, found findings) (time.Duration, er
 	}
 	report := r.writer.Spread(ctx, copies.Wanted{UID: strayUID}, copies.Plan(copies.Situation{Existing: ripe}))
 	r.removed.add(r.clock.Now(), len(report.Removed))
-	log.FromContext(ctx).Info("Removed copies of credentials that are gone",
-		"credentials", credentialsOf(report.Removed), "copies", len(report.Removed), "left", len(report.Left))
+	if len(report.Removed) > 0 {
+		log.FromContext(ctx).Info("Removed copies of credentials that are gone",
+			"credentials", credentialsOf(report.Removed), "copies", len(report.Removed), "left", len(report.Left))
+	}
 	return sooner(r.guard.Interval, report.RetryAfter), nil
 }
 

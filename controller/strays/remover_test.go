@@ -66,7 +66,7 @@ func newWorld(t *testing.T) *world {
 		catalog: catalog.New(credential.Layout{}),
 		guard:   &Guard{Live: w.live, Clock: w.clock, Lease: lease, Interval: time.Minute},
 		kept:    &Kept{Client: w.live, Live: w.live, Lease: lease},
-		writer: copies.NewWriter(copies.Options{Client: w.live, Reader: w.live, Cache: w.live, Clock: clock.RealClock{},
+		writer: copies.NewWriter(copies.Options{Client: w.live, Reader: w.live, Cache: w.live, Clock: clock.RealClock{}, Holders: nobody{},
 			Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second}),
 		recorder: &events.FakeRecorder{},
 		clock:    w.clock,
@@ -76,6 +76,13 @@ func newWorld(t *testing.T) *world {
 	}
 	return w
 }
+
+// nobody needs a copy.
+type nobody struct{}
+
+func (nobody) Known(copies.Copy) (string, bool) { return "", true }
+
+func (nobody) Live(context.Context, types.NamespacedName) (string, error) { return "", nil }
 
 // noCredentials is a cache that lags behind.
 type noCredentials struct{ client.Reader }
@@ -196,7 +203,9 @@ func TestGoneAreForgotten(t *testing.T) {
 	w.delete = func() { <-answer }
 	for _, sessions := range []int{0, 1} {
 		gone := copies.Copy{NamespacedName: types.NamespacedName{Namespace: "b", Name: "genericsecret-key"}, UID: "c", CredentialUID: "9"}
-		w.writer.Spread(t.Context(), copies.Wanted{UID: "9"}, copies.Plan(copies.Situation{Existing: []copies.Copy{gone}}))
+		steps := copies.Plan(copies.Situation{Existing: []copies.Copy{gone}})
+		steps[0].AtOnce = true
+		w.writer.Spread(t.Context(), copies.Wanted{UID: "9"}, steps)
 		answer <- struct{}{}
 		w.idle("9")
 		for range sessions {

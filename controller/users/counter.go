@@ -15,42 +15,37 @@ import (
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/feed"
 	"github.com/credence-dev/credence/usage"
 )
 
 // Index knows who uses what. usage.Index is one.
 type Index interface {
 	Synced() bool
-	Users(usage.Query) usage.Users
-	IsUsed(usage.Query) bool
+	Summarize(names int, queries ...usage.Query) usage.Summary
+	SummarizeBriefly(names int, queries ...usage.Query) usage.Summary
+	Users(...usage.Query) usage.Users
+	IsUsed(...usage.Query) bool
+	Namespaces(kind, name string) []string
 	Readers(usage.Query) []usage.Reader
-	Injected(usage.Query) []usage.User
+	Injected(...usage.Query) []usage.User
 	Notify(func(usage.Change))
 }
 
-// Ask asks about a Credential in namespaces where its name means it.
+// Ask asks who names a Credential, or reads its Secret, in namespaces where its name
+// means it. Who gets it through an asset reads the Secret once its pods run.
 func Ask(about *v1alpha1.Credential, in ...string) usage.Query {
 	return usage.Query{Name: about.Name, Secret: credential.KubernetesName(about), Namespaces: in}
 }
 
-// Counter counts the users of Credentials.
+// Counter counts the users of Credentials and assets.
 type Counter struct {
 	Index   Index
 	Catalog *catalog.Catalog
+	// Feed keeps the catalog in step; without one the catalog is complete.
+	Feed *feed.Feed
 	// Cache has the metadata of copies, and Credentials by IndexSecret.
 	Cache client.Reader
-}
-
-// Query asks about a Credential, in the projects where its name means it.
-func (c *Counter) Query(of *v1alpha1.Credential) usage.Query {
-	self := client.ObjectKeyFromObject(of)
-	query := Ask(of)
-	for _, place := range c.Catalog.Reach(of.Spec.Scope, of.Namespace) {
-		if meant, ok := c.Catalog.Lookup(place, of.Name); ok && meant.NamespacedName == self {
-			query.Namespaces = append(query.Namespaces, place.Namespace)
-		}
-	}
-	return query
 }
 
 // Count counts the users of a Credential whose values last changed at a time, nil
@@ -60,18 +55,12 @@ func (c *Counter) Count(ctx context.Context, of *v1alpha1.Credential, rotatedAt 
 	if !c.Index.Synced() {
 		return nil, nil
 	}
-	query, taken := c.split(of)
-	found := c.Index.Users(query)
-	if len(taken.Namespaces) > 0 {
-		found = join(found, c.Index.Users(taken))
-	}
-	tally := newTally(found)
-	outdated, err := c.outdated(ctx, query, rotatedAt)
+	subject := subjectOf(of)
+	outdated, err := c.outdated(ctx, c.queries(subject)[0], rotatedAt)
 	if err != nil {
 		return nil, err
 	}
-	tally.OutdatedPods = outdated
-	return tally, nil
+	return &Tally{UsedBy: c.usersOf(subject, c.Index.Summarize), OutdatedPods: outdated}, nil
 }
 
 // outdated counts the pods with a container that reads the credential through
@@ -113,35 +102,4 @@ func (c *Counter) writtenAt(ctx context.Context, key types.NamespacedName) (time
 	}
 	found, _ := copies.Read(secret)
 	return found.RotatedAt, nil
-}
-
-// IndexSecret is the field by which the cache of Credentials must be indexed: the
-// name of the Secret that pods refer to.
-const IndexSecret = "credence.secret"
-
-// Concerned returns the Credentials that a change of the index is about.
-func (c *Counter) Concerned(ctx context.Context, change usage.Change) ([]types.NamespacedName, error) {
-	place, _ := c.Catalog.Place(change.Namespace)
-	if !place.IsProject() {
-		return nil, nil
-	}
-	var keys []types.NamespacedName
-	for _, name := range change.Credentials {
-		if meant, ok := c.Catalog.Lookup(place, name); ok {
-			keys = append(keys, meant.NamespacedName)
-		}
-	}
-	for _, secret := range change.Secrets {
-		var list v1alpha1.CredentialList
-		if err := c.Cache.List(ctx, &list, client.MatchingFields{IndexSecret: secret}, client.UnsafeDisableDeepCopy); err != nil {
-			return nil, fmt.Errorf("listing the Credentials of Secret %s/%s: %w", change.Namespace, secret, err)
-		}
-		for i := range list.Items {
-			key := client.ObjectKeyFromObject(&list.Items[i])
-			if meant, ok := c.Catalog.Lookup(place, key.Name); ok && meant.NamespacedName == key {
-				keys = append(keys, key)
-			}
-		}
-	}
-	return keys, nil
 }

@@ -21,6 +21,8 @@ const (
 	// behind is when to try again after a conflict: the cache is behind then, and not
 	// by much.
 	behind = 100 * time.Millisecond
+	// elsewhere is when to look whether another controller has told it.
+	elsewhere = time.Second
 	// maxBackoff bounds how long a status that was refused is not written again.
 	maxBackoff = 2 * time.Minute
 )
@@ -34,6 +36,9 @@ type Reconciler struct {
 	Clock  clock.PassiveClock
 
 	Interval, LagInterval time.Duration
+	// Elsewhere says that a change of a Credential's users is about to be told by the
+	// controller of Credentials, with what comes of it; nil if none ever is.
+	Elsewhere func(context.Context, *v1alpha1.Credential) bool
 
 	mu    sync.Mutex
 	times map[types.NamespacedName]times
@@ -69,9 +74,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		}
 		return ctrl.Result{}, err
 	}
-	if c.Status.ObservedGeneration == 0 {
-		// The controller of Credentials has the first word, and counts too.
-		return ctrl.Result{}, nil
+	if wait, isElsewhere := r.isElsewhere(ctx, &c); isElsewhere {
+		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	tally, err := r.Count(ctx, &c, c.Status.RotatedAt)
 	if err != nil || tally == nil {
@@ -100,6 +104,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	last.told, last.refused, last.until = last.counted, 0, time.Time{}
 	return ctrl.Result{}, nil
+}
+
+// isElsewhere says whether the controller of Credentials, which counts too, is to tell
+// who uses one, and when to look whether it has. It always has the first word.
+func (r *Reconciler) isElsewhere(ctx context.Context, c *v1alpha1.Credential) (time.Duration, bool) {
+	if c.Status.ObservedGeneration == 0 {
+		return 0, true
+	}
+	return elsewhere, r.Elsewhere != nil && r.Elsewhere(ctx, c)
 }
 
 // write writes the status. One that is gone needs none.

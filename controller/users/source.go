@@ -28,8 +28,8 @@ type queue = workqueue.TypedRateLimitingInterface[ctrl.Request]
 // OnIndex brings what a change of the index concerns, and everything once when the
 // index is complete. It holds nobody up until then: an index that never gets there
 // must not keep credentials from being spread.
-func OnIndex(index Index, affected func(context.Context, usage.Change) []ctrl.Request, all func(context.Context) []ctrl.Request) source.Source {
-	return source.Func(func(ctx context.Context, queue queue) error {
+func OnIndex[request comparable](index Index, affected func(context.Context, usage.Change) []request, all func(context.Context) []request) source.TypedSource[request] {
+	return source.TypedFunc[request](func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[request]) error {
 		index.Notify(func(change usage.Change) {
 			if ctx.Err() == nil && index.Synced() {
 				add(queue, affected(ctx, change))
@@ -66,6 +66,19 @@ func onFeed(from *feed.Feed, delay time.Duration, affected func(context.Context,
 	})
 }
 
+// onAssets brings, with a delay, the Credentials whose users a change of an asset may
+// change.
+func onAssets(from *feed.Feed, delay time.Duration, counter *Counter) source.Source {
+	return source.Func(func(_ context.Context, queue queue) error {
+		from.Notify(func(change feed.Change) {
+			for _, key := range credentialsAmong(counter.ConcernedBy(change)) {
+				queue.AddAfter(ctrl.Request{NamespacedName: key}, delay)
+			}
+		})
+		return nil
+	})
+}
+
 // onCopies brings, with a delay, the Credentials of copies whose values changed,
 // for that decides which pods have old ones.
 func onCopies(c cache.Cache, delay time.Duration, of func(context.Context, *metav1.PartialObjectMetadata) []ctrl.Request) source.Source {
@@ -82,7 +95,7 @@ func onCopies(c cache.Cache, delay time.Duration, of func(context.Context, *meta
 	})
 }
 
-func add(to queue, requests []ctrl.Request) {
+func add[request comparable](to workqueue.TypedRateLimitingInterface[request], requests []request) {
 	for _, request := range requests {
 		to.Add(request)
 	}

@@ -27,10 +27,4 @@ func TestTakenNamespaces(t *testing.T) {
 	if diff := cmp.Diff(want, s.index.asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
-
-	a, b := user("Deployment", "a", "x"), user("Deployment", "b", "x")
-	got := join(usage.Users{Workloads: []usage.User{b}, Automatic: []usage.User{b}}, usage.Users{Workloads: []usage.User{a}})
-	if diff := cmp.Diff(usage.Users{Workloads: []usage.User{a, b}, Automatic: []usage.User{b}}, got); diff != "" {
-		t.Errorf("together (-want +got):\n%s", diff)
-	}
 }

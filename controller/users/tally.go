@@ -3,8 +3,6 @@
 package users
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -12,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/usage"
 )
 
@@ -21,83 +20,48 @@ type Tally struct {
 	OutdatedPods int32
 }
 
-func newTally(users usage.Users) *Tally {
-	used := v1alpha1.UsedBy{
-		Total:     int32(len(users.Workloads) + len(users.Templates)),
-		Workloads: int32(len(users.Workloads)),
-		Templates: int32(len(users.Templates)),
-		Automatic: int32(len(users.Automatic)),
-	}
-	for _, list := range [][]usage.User{users.Workloads, users.Templates} {
-		for _, user := range list {
-			if len(used.Names) < v1alpha1.MaxStatusUsers {
-				used.Names = append(used.Names, user.String())
-			}
-		}
-	}
-	return &Tally{UsedBy: used}
-}
-
 // Set makes a tally part of a status. Without one, which is while nobody knows,
 // the status keeps what it has: after a restart that still is as good as ever.
 func (t *Tally) Set(status *v1alpha1.CredentialStatus, now time.Time) {
-	condition := metav1.Condition{
-		Type: v1alpha1.ConditionInUse, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonUsageUnknown,
-		Message: "who uses the credential is not known yet",
-	}
-	switch {
-	case t != nil:
+	var used *v1alpha1.UsedBy
+	if t != nil {
+		used = &t.UsedBy
 		status.UsedBy, status.OutdatedPods = t.UsedBy, t.OutdatedPods
-		condition.Status, condition.Reason, condition.Message = t.inUse()
-	case meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionInUse) != nil:
+	}
+	SetInUse(&status.Conditions, asset.Credential, used, status.ObservedGeneration, now)
+}
+
+// SetInUse sets the condition InUse of a kind of object, nil standing for users that
+// are not known. If there is one it then stays.
+func SetInUse(conditions *[]metav1.Condition, kind asset.Kind, used *v1alpha1.UsedBy, generation int64, now time.Time) {
+	if used == nil && meta.FindStatusCondition(*conditions, v1alpha1.ConditionInUse) != nil {
 		return
 	}
-	condition.ObservedGeneration = status.ObservedGeneration
-	condition.LastTransitionTime = metav1.NewTime(now)
-	meta.SetStatusCondition(&status.Conditions, condition)
+	condition := inUse(kind, used)
+	condition.Type, condition.ObservedGeneration, condition.LastTransitionTime = v1alpha1.ConditionInUse, generation, metav1.NewTime(now)
+	meta.SetStatusCondition(conditions, condition)
 }
 
-// inUse is the condition InUse. Its message says of automatic pull secrets only
-// that there are some: their number changes with every rollout.
-func (t *Tally) inUse() (metav1.ConditionStatus, string, string) {
-	used := &t.UsedBy
+// inUse says of automatic pull secrets only that there are some: their number changes
+// with every rollout.
+func inUse(kind asset.Kind, used *v1alpha1.UsedBy) metav1.Condition {
+	is := func(status metav1.ConditionStatus, reason, message string) metav1.Condition {
+		return metav1.Condition{Status: status, Reason: reason, Message: message}
+	}
 	switch {
+	case used == nil:
+		return is(metav1.ConditionUnknown, v1alpha1.ReasonUsageUnknown, "who uses the "+kind.Word()+" is not known yet")
 	case used.Total > 0:
-		return metav1.ConditionTrue, v1alpha1.ReasonUsed, "used by " + numbers(used) + "; usedBy names them"
+		return is(metav1.ConditionTrue, v1alpha1.ReasonUsed, "used by "+usage.Numbers(used)+"; usedBy names them")
 	case used.Automatic > 0:
-		return metav1.ConditionFalse, v1alpha1.ReasonNotUsed,
-			"nothing names the credential; workloads use it as an automatic pull secret (usedBy.automatic), which does not keep it from being deleted"
+		return is(metav1.ConditionFalse, v1alpha1.ReasonNotUsed,
+			"nothing names the credential; workloads use it as an automatic pull secret (usedBy.automatic), which does not keep it from being deleted")
 	}
-	return metav1.ConditionFalse, v1alpha1.ReasonNotUsed, "nothing uses the credential"
-}
-
-// numbers says how many users of each kind there are.
-func numbers(used *v1alpha1.UsedBy) string {
-	var parts []string
-	for _, part := range []struct {
-		count int32
-		what  string
-	}{
-		{used.Workloads, "workload"}, {used.Templates, "template"}, {used.Environments, "environment"}, {used.DataSources, "data source"},
-	} {
-		if part.count > 0 {
-			parts = append(parts, Plural(int(part.count), part.what))
-		}
-	}
-	if len(parts) < 2 {
-		return strings.Join(parts, "")
-	}
-	last := len(parts) - 1
-	return strings.Join(parts[:last], ", ") + " and " + parts[last]
+	return is(metav1.ConditionFalse, v1alpha1.ReasonNotUsed, "nothing uses the "+kind.Word())
 }
 
 // Plural says how many there are of something.
-func Plural(count int, what string) string {
-	if count != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", count, what)
-}
+func Plural(count int, what string) string { return usage.Plural(count, what) }
 
 // Difference is how much two statuses differ in what this package owns.
 type Difference int

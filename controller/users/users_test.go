@@ -33,19 +33,34 @@ type known struct {
 	users   usage.Users
 	readers []usage.Reader
 	asked   []usage.Query
+	// named are the namespaces in which assets are named.
+	named map[usage.Asset][]string
 }
 
 func (k *known) Synced() bool              { return !k.unready }
 func (k *known) Notify(func(usage.Change)) {}
 
-func (k *known) Users(q usage.Query) usage.Users {
-	k.asked = append(k.asked, q)
+func (k *known) Users(q ...usage.Query) usage.Users {
+	k.asked = append(k.asked, q...)
 	return k.users
 }
 
-func (k *known) IsUsed(usage.Query) bool            { return len(k.users.Namespaces) > 0 }
-func (k *known) Readers(usage.Query) []usage.Reader { return k.readers }
-func (k *known) Injected(usage.Query) []usage.User  { return nil }
+func (k *known) Summarize(names int, q ...usage.Query) usage.Summary {
+	all := k.Users(q...)
+	return usage.Summary{Workloads: len(all.Workloads), Templates: len(all.Templates), Automatic: len(all.Automatic),
+		FirstWorkloads: all.Workloads[:min(names, len(all.Workloads))], FirstTemplates: all.Templates[:min(names, len(all.Templates))]}
+}
+
+func (k *known) SummarizeBriefly(names int, q ...usage.Query) usage.Summary {
+	return k.Summarize(names, q...)
+}
+
+func (k *known) Namespaces(kind, name string) []string {
+	return k.named[usage.Asset{Kind: kind, Name: name}]
+}
+func (k *known) IsUsed(...usage.Query) bool           { return len(k.users.Namespaces) > 0 }
+func (k *known) Readers(usage.Query) []usage.Reader   { return k.readers }
+func (k *known) Injected(...usage.Query) []usage.User { return nil }
 
 func user(kind, namespace, name string) usage.User {
 	return usage.User{Kind: kind, NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}}
@@ -276,32 +291,26 @@ func TestConcerned(t *testing.T) {
 }
 
 func TestTally(t *testing.T) {
-	var many []usage.User
-	for i := range 30 {
-		many = append(many, user("Deployment", "a", fmt.Sprintf("w%02d", i)))
-	}
 	for name, test := range map[string]struct {
-		users   usage.Users
-		total   int32
-		names   int
+		users   v1alpha1.UsedBy
 		reason  string
 		message string
 	}{
-		"nobody":    {usage.Users{}, 0, 0, "NotUsed", "nothing uses the credential"},
-		"one":       {usage.Users{Workloads: many[:1]}, 1, 1, "Used", "used by 1 workload; usedBy names them"},
-		"both":      {usage.Users{Workloads: many[:2], Templates: many[3:4]}, 3, 3, "Used", "used by 2 workloads and 1 template; usedBy names them"},
-		"many":      {usage.Users{Workloads: many}, 30, v1alpha1.MaxStatusUsers, "Used", "used by 30 workloads; usedBy names them"},
-		"automatic": {usage.Users{Automatic: many}, 0, 0, "NotUsed", "nothing names the credential; workloads use it as an automatic pull secret (usedBy.automatic), which does not keep it from being deleted"},
+		"nobody":    {v1alpha1.UsedBy{}, "NotUsed", "nothing uses the credential"},
+		"one":       {v1alpha1.UsedBy{Total: 1, Workloads: 1}, "Used", "used by 1 workload; usedBy names them"},
+		"both":      {v1alpha1.UsedBy{Total: 3, Workloads: 2, Templates: 1}, "Used", "used by 2 workloads and 1 template; usedBy names them"},
+		"all":       {v1alpha1.UsedBy{Total: 9, Workloads: 2, Templates: 1, Environments: 1, DataSources: 5}, "Used", "used by 2 workloads, 1 template, 1 environment and 5 data sources; usedBy names them"},
+		"automatic": {v1alpha1.UsedBy{Automatic: 30}, "NotUsed", "nothing names the credential; workloads use it as an automatic pull secret (usedBy.automatic), which does not keep it from being deleted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status := &v1alpha1.CredentialStatus{ObservedGeneration: 2}
-			newTally(test.users).Set(status, start)
+			(&Tally{UsedBy: test.users}).Set(status, start)
 			is := status.Conditions[0]
-			if is.Reason != test.reason || is.Message != test.message || is.ObservedGeneration != 2 || status.UsedBy.Total != test.total || len(status.UsedBy.Names) != test.names {
+			if diff := cmp.Diff(test.users, status.UsedBy); is.Reason != test.reason || is.Message != test.message || is.ObservedGeneration != 2 || diff != "" {
 				t.Errorf("used by %+v, InUse %+v", status.UsedBy, is)
 			}
 			again := status.DeepCopy()
-			newTally(test.users).Set(again, start.Add(time.Hour))
+			(&Tally{UsedBy: test.users}).Set(again, start.Add(time.Hour))
 			if Compare(status, again) != Same {
 				t.Error("an hour later it says something else")
 			}

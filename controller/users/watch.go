@@ -36,6 +36,7 @@ func (r *Reconciler) Sources(watch Watches) []source.Source {
 	return []source.Source{
 		OnIndex(r.Index, concerned, watch.All),
 		onFeed(watch.Feed, r.Interval, watch.Affected),
+		onAssets(watch.Feed, r.Interval, &r.Counter),
 		onCopies(watch.Copies, r.LagInterval, watch.CopyOf),
 	}
 }

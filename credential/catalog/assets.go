@@ -21,7 +21,10 @@ type assetKey struct {
 func (c *Catalog) SetAsset(a *asset.Asset) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.shelfOf(a.Namespace).assets[assetKey{a.Kind, a.Name}] = a
+	s := c.shelfOf(a.Namespace)
+	s.takeAsset(assetKey{a.Kind, a.Name}, c.referrers)
+	s.assets[assetKey{a.Kind, a.Name}] = a
+	c.referrers.add(a)
 	c.changed()
 }
 
@@ -30,9 +33,17 @@ func (c *Catalog) RemoveAsset(kind asset.Kind, key types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := c.shelf[key.Namespace]; s != nil {
-		delete(s.assets, assetKey{kind, key.Name})
+		s.takeAsset(assetKey{kind, key.Name}, c.referrers)
 		c.tidy(key.Namespace)
 		c.changed()
+	}
+}
+
+// takeAsset takes an asset off the shelf, if it is there.
+func (s *shelf) takeAsset(key assetKey, from referrers) {
+	if a := s.assets[key]; a != nil {
+		from.remove(a)
+		delete(s.assets, key)
 	}
 }
 
@@ -41,6 +52,10 @@ func (c *Catalog) RemoveAsset(kind asset.Kind, key types.NamespacedName) {
 func (c *Catalog) LookupAsset(kind asset.Kind, project credential.Place, name string) (*asset.Asset, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	return c.lookupAsset(kind, project, name)
+}
+
+func (c *Catalog) lookupAsset(kind asset.Kind, project credential.Place, name string) (*asset.Asset, bool) {
 	if a := c.findAsset(project.Namespace, kind, project, name); a != nil {
 		return a, true
 	}

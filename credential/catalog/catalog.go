@@ -28,6 +28,8 @@ type Catalog struct {
 	homes  map[string][]string // department id → namespaces, sorted
 	shelf  map[string]*shelf   // by namespace
 	change chan struct{}       // closed at the next change
+	// referrers are the assets by what they refer to.
+	referrers referrers
 
 	reach reaches
 }
@@ -47,6 +49,8 @@ func New(layout credential.Layout) *Catalog {
 		homes:  map[string][]string{},
 		shelf:  map[string]*shelf{},
 		change: make(chan struct{}),
+
+		referrers: referrers{},
 	}
 }
 

@@ -41,6 +41,8 @@ type Entry struct {
 
 	patterns       []credential.Pattern
 	pending, taken []string // sorted
+	// cut says that the status does not have room for all of either.
+	cut bool
 }
 
 // NewEntry reads a Credential with its status. It keeps nothing of the object
@@ -63,6 +65,7 @@ func NewEntry(c *v1alpha1.Credential) *Entry {
 		Behind:         c.Status.ObservedGeneration == 0 || c.Status.ObservedGeneration < c.Generation,
 		pending:        slices.Sorted(slices.Values(c.Status.PendingNamespaces)),
 		taken:          slices.Sorted(slices.Values(c.Status.TakenNamespaces)),
+		cut:            c.Status.Namespaces.Truncated,
 	}
 	entry.setRegistries(c.Status.Registries)
 	if ready := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionFalse {
@@ -137,4 +140,12 @@ func (e *Entry) Pending(namespace string) bool {
 func (e *Entry) Taken(namespace string) bool {
 	_, found := slices.BinarySearch(e.taken, namespace)
 	return found
+}
+
+// MaybeTaken says whether another Secret may have the Kubernetes name in a namespace:
+// the status names the first 500 namespaces where that is so, and would not tell of
+// this one.
+func (e *Entry) MaybeTaken(namespace string) bool {
+	last := len(e.taken) - 1
+	return e.cut && last+1 == v1alpha1.MaxStatusNamespaces && e.taken[last] < namespace
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 )
 
 // Claim is what an object is called, and where: what workloads write and what
@@ -40,7 +41,15 @@ func (e *Entry) Claim(home credential.Place) Claim {
 	}
 }
 
-// Rival says whether another object is one to the claim.
+// AssetClaim is what an asset is called, if its namespace is this place.
+func AssetClaim(a *asset.Asset, home credential.Place) Claim {
+	return Claim{
+		NamespacedName: a.NamespacedName, DisplayName: a.DisplayName,
+		Extent: credential.Extent{Scope: a.Scope, Home: home},
+	}
+}
+
+// Rival says whether another object of its kind is one to the claim.
 func (c Claim) Rival(other Claim, deleting bool) (Rival, bool) {
 	if other.NamespacedName == c.NamespacedName || !c.sharesAny(other) {
 		return Rival{}, false
@@ -56,24 +65,69 @@ func (c Claim) sharesAny(other Claim) bool {
 		c.Name == other.DisplayName || c.DisplayName == other.Name
 }
 
-// Rivals returns the rivals of a claim, the widest first. The place of the claim's
-// own namespace is what the claim says, which may know it before the catalog does.
-func (c *Catalog) Rivals(claim Claim) []Rival {
+// Rivals returns the rivals of a claim among the objects of its kind, the widest
+// first. The place of the claim's own namespace is what the claim says, which may
+// know it before the catalog does.
+func (c *Catalog) Rivals(kind asset.Kind, claim Claim) []Rival {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	var rivals []Rival
 	for namespace, s := range c.shelf {
-		home := c.homeFor(claim.Home, namespace)
-		for _, entry := range s.byName {
-			if rival, ok := claim.Rival(entry.Claim(home), entry.DeletedAt != nil); ok {
+		s.eachClaim(kind, c.homeFor(claim.Home, namespace), func(other Claim, deleting bool) {
+			if rival, ok := claim.Rival(other, deleting); ok {
 				rivals = append(rivals, rival)
 			}
-		}
+		})
 	}
 	slices.SortFunc(rivals, func(a, b Rival) int {
 		return cmp.Or(cmp.Compare(b.Relation, a.Relation), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	return rivals
+}
+
+// eachClaim calls do for every object of a kind in a namespace, which is this place.
+func (s *shelf) eachClaim(kind asset.Kind, home credential.Place, do func(claim Claim, deleting bool)) {
+	if kind == asset.Credential {
+		for _, entry := range s.byName {
+			do(entry.Claim(home), entry.DeletedAt != nil)
+		}
+		return
+	}
+	for key, a := range s.assets {
+		if key.kind == kind {
+			do(AssetClaim(a, home), a.DeletedAt != nil)
+		}
+	}
+}
+
+// Narrower returns an object of a kind and name that covers a part of an extent
+// only: where nothing of that name covers all of it, that is what was probably
+// meant. Of several it is the first by namespace.
+func (c *Catalog) Narrower(kind asset.Kind, extent credential.Extent, name string) (Claim, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var found *Claim
+	for namespace, s := range c.shelf {
+		claim, ok := s.claim(kind, name, c.home(namespace))
+		if ok && claim.RelationTo(extent) == credential.Narrower && (found == nil || namespace < found.Namespace) {
+			found = &claim
+		}
+	}
+	if found == nil {
+		return Claim{}, false
+	}
+	return *found, true
+}
+
+func (s *shelf) claim(kind asset.Kind, name string, home credential.Place) (Claim, bool) {
+	if kind == asset.Credential {
+		if entry := s.byName[name]; entry != nil {
+			return entry.Claim(home), true
+		}
+	} else if a := s.assets[assetKey{kind, name}]; a != nil {
+		return AssetClaim(a, home), true
+	}
+	return Claim{}, false
 }
 
 // HomesOver returns the namespaces, besides its own, where an object may live that

@@ -11,6 +11,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 )
 
@@ -78,13 +79,37 @@ func TestRivals(t *testing.T) {
 				c.Set(other)
 			}
 			var got []string
-			for _, rival := range c.Rivals(test.claim.Claim(place(t, c, test.claim.Namespace))) {
+			claim := test.claim.Claim(place(t, c, test.claim.Namespace))
+			for _, rival := range c.Rivals(asset.Credential, claim) {
 				got = append(got, what(rival))
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
+			if rivals := c.Rivals(asset.Environment, claim); len(rivals) > 0 {
+				t.Errorf("credentials are rivals of an environment: %v", rivals)
+			}
+			for _, kind := range asset.Kinds {
+				c, got := company(), []string(nil)
+				for _, other := range test.others {
+					c.SetAsset(assetLike(other, kind))
+				}
+				for _, rival := range c.Rivals(kind, catalog.AssetClaim(assetLike(test.claim, kind), claim.Home)) {
+					got = append(got, what(rival))
+				}
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", kind, diff)
+				}
+			}
 		})
+	}
+}
+
+// assetLike is an asset with the names and the scope of a credential.
+func assetLike(entry *catalog.Entry, kind asset.Kind) *asset.Asset {
+	return &asset.Asset{
+		Kind: kind, NamespacedName: entry.NamespacedName, DisplayName: entry.DisplayName, Scope: entry.Scope, DeletedAt: entry.DeletedAt,
+		Environment: &v1alpha1.EnvironmentSpec{}, DataSource: &v1alpha1.DataSourceSpec{}, Template: &v1alpha1.WorkloadTemplateSpec{},
 	}
 }
 
@@ -93,7 +118,7 @@ func TestRivalsOfANewProject(t *testing.T) {
 	c := company()
 	c.Set(entry("brand-new", "y", project, shown("X")))
 	claim := entry("brand-new", "x", project, shown("X")).Claim(credential.Place{Namespace: "brand-new", Project: "n"})
-	if got := c.Rivals(claim); len(got) != 1 || got[0].Relation != credential.Equal {
+	if got := c.Rivals(asset.Credential, claim); len(got) != 1 || got[0].Relation != credential.Equal {
 		t.Errorf("got %v, want the other of the project", got)
 	}
 }

@@ -39,17 +39,22 @@ func Nearest(name string, names []string) string {
 	name = strings.ToLower(name)
 	best, distance := "", len(name)/3+1
 	for _, candidate := range names {
-		if d := len(candidate) - len(name); d > distance || -d > distance {
+		if d := len(candidate) - len(name); candidate == "" || d > distance || -d > distance { // nobody has validated them either
 			continue
 		}
-		lower := strings.ToLower(candidate)
-		d := levenshtein.ComputeDistance(name, lower)
+		d := levenshtein.ComputeDistance(name, strings.ToLower(candidate))
 		if d > max(1, max(len(name), len(candidate))/2) {
 			continue
 		}
-		if d < distance || d == distance && (best == "" || lower[0] == name[0] && strings.ToLower(best)[0] != name[0]) {
+		if d < distance || d == distance && wins(name, candidate, best) {
 			best, distance = candidate, d
 		}
 	}
 	return best
+}
+
+// wins says whether of two equally near names, the second of which may be empty, the
+// first is meant rather: one that begins like the name, which is in lower case.
+func wins(name, candidate, best string) bool {
+	return best == "" || strings.ToLower(candidate)[0] == name[0] && strings.ToLower(best)[0] != name[0]
 }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/cel/environment"
 )
 
@@ -23,6 +24,7 @@ import (
 const (
 	stamped = "stamp.own.credence.dev"
 	named   = "names.own.credence.dev"
+	deleted = "deletes.own.credence.dev"
 )
 
 // ownWrites are the rules of the entries for objects of our own. The status is a
@@ -31,7 +33,7 @@ func ownWrites() []admissionregistrationv1.RuleWithOperations {
 	return []admissionregistrationv1.RuleWithOperations{{
 		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update},
 		Rule: admissionregistrationv1.Rule{
-			APIGroups: []string{"credence.dev"}, APIVersions: []string{"v1alpha1"}, Resources: []string{"credentials"},
+			APIGroups: []string{"credence.dev"}, APIVersions: []string{"v1alpha1"}, Resources: []string{"credentials", "environments", "datasources", "workloadtemplates"},
 			Scope: ptr(admissionregistrationv1.NamespacedScope),
 		},
 	}}
@@ -65,11 +67,29 @@ func TestCredenceValidatingWebhooks(t *testing.T) {
 			SideEffects:             ptr(admissionregistrationv1.SideEffectClassNone),
 			TimeoutSeconds:          ptr(int32(5)),
 			AdmissionReviewVersions: []string{"v1"},
+		}, {
+			Name: deleted, ClientConfig: toController(clientConfig("/own/deletes")), Rules: ownWrites(),
+			FailurePolicy:           ptr(admissionregistrationv1.Ignore),
+			MatchPolicy:             ptr(admissionregistrationv1.Equivalent),
+			SideEffects:             ptr(admissionregistrationv1.SideEffectClassNone),
+			TimeoutSeconds:          ptr(int32(5)),
+			AdmissionReviewVersions: []string{"v1"},
 		}}
+		want[1].Rules[0].Operations = []admissionregistrationv1.OperationType{admissionregistrationv1.Delete}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("entries (-want +got):\n%s", diff)
 		}
 	}
+}
+
+// toController is where the controllers are reached, as the webhook is elsewhere.
+func toController(config admissionregistrationv1.WebhookClientConfig) admissionregistrationv1.WebhookClientConfig {
+	if config.Service != nil {
+		config.Service.Name = "credence-controller"
+	} else {
+		config.URL = ptr(strings.Replace(*config.URL, "9443", "9444", 1))
+	}
+	return config
 }
 
 // validatingWebhooks returns the entries of the validating webhook configuration,
@@ -148,6 +168,42 @@ func TestCredenceOwnMatchConditions(t *testing.T) {
 	}
 }
 
+// Which deletes need the controllers. Nothing keeps the others from going.
+func TestCredenceDeletesMatchConditions(t *testing.T) {
+	const own = `{"metadata": {"name": "a"}}`
+	annotated := func(annotations string) string {
+		return `{"metadata": {"name": "a", "annotations": ` + annotations + `}}`
+	}
+	cases := map[string]struct {
+		user, object string
+		want         bool
+	}{
+		"a person":                    {"jane", own, true},
+		"no annotations":              {"jane", annotated(`null`), true},
+		"another annotation":          {"jane", annotated(`{"a": "b"}`), true},
+		"already being deleted":       {"jane", `{"metadata": {"name": "a", "deletionTimestamp": "2026-06-30T00:00:00Z"}}`, false},
+		"force":                       {"jane", annotated(`{"credence.dev/force-delete": "true"}`), false},
+		"force, but keep the copies":  {"jane", annotated(`{"credence.dev/force-delete": "keep"}`), false},
+		"force that means nothing":    {"jane", annotated(`{"credence.dev/force-delete": "false"}`), true},
+		"the garbage collector":       {"system:serviceaccount:kube-system:generic-garbage-collector", own, false},
+		"the namespace controller":    {"system:serviceaccount:kube-system:namespace-controller", own, false},
+		"all controllers in one":      {"system:kube-controller-manager", own, false},
+		"a namesake in a project":     {"system:serviceaccount:team-a:namespace-controller", own, true},
+		"another account of the same": {"system:serviceaccount:kube-system:default", own, true},
+	}
+	for _, kubernetes := range []*version.Version{version.MajorMinor(1, 30), environment.DefaultCompatibilityVersion()} {
+		matcher := compile(t, kubernetes, "credentials")[deleted]
+		for name, test := range cases {
+			t.Run(kubernetes.String()+"/"+name, func(t *testing.T) {
+				result := matcher.Match(t.Context(), deletion(t, test.user, test.object), nil, nil)
+				if result.Error != nil || result.Matches != test.want {
+					t.Errorf("asked: %t (%v), want %t", result.Matches, result.Error, test.want)
+				}
+			})
+		}
+	}
+}
+
 // The largest specs that there may be cost no more than CEL allows.
 func TestCredenceOwnMatchConditionsCost(t *testing.T) {
 	env := make([]string, 2000)
@@ -156,10 +212,26 @@ func TestCredenceOwnMatchConditionsCost(t *testing.T) {
 	}
 	object := `{"metadata": {"name": "a"}, "spec": {"env": [` + strings.Join(env, ",") + `]}}`
 	for entry, matcher := range compile(t, version.MajorMinor(1, 30), "credentials") {
+		if entry == deleted {
+			continue // which does not look at them
+		}
 		if result := matcher.Match(t.Context(), change(t, object, object), nil, nil); result.Error != nil || result.Matches {
 			t.Errorf("%s: %v, %t", entry, result.Error, result.Matches)
 		}
 	}
+}
+
+var kind = schema.GroupVersionKind{Group: "credence.dev", Version: "v1alpha1", Kind: "Credential"}
+
+func deletion(t *testing.T, by, object string) *admission.VersionedAttributes {
+	t.Helper()
+	old := &unstructured.Unstructured{}
+	if err := json.Unmarshal([]byte(object), &old.Object); err != nil {
+		t.Fatal(err)
+	}
+	attributes := admission.NewAttributesRecord(nil, old, kind, "team-a", "a", kind.GroupVersion().WithResource("credentials"), "",
+		admission.Delete, &metav1.DeleteOptions{}, false, &user.DefaultInfo{Name: by})
+	return &admission.VersionedAttributes{Attributes: attributes, VersionedKind: kind, VersionedOldObject: admission.NewLazyObject(old)}
 }
 
 func change(t *testing.T, old, object string) *admission.VersionedAttributes {
@@ -171,7 +243,6 @@ func change(t *testing.T, old, object string) *admission.VersionedAttributes {
 		}
 		return object
 	}
-	kind := schema.GroupVersionKind{Group: "credence.dev", Version: "v1alpha1", Kind: "Credential"}
 	resource := kind.GroupVersion().WithResource("credentials")
 	if old == "" {
 		attributes := admission.NewAttributesRecord(read(object), nil, kind, "team-a", "a", resource, "", admission.Create, &metav1.CreateOptions{}, false, nil)

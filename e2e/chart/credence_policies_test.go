@@ -7,20 +7,63 @@ import (
 	"strings"
 	"testing"
 
+	celgo "github.com/google/cel-go/cel"
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/apiserver/pkg/admission/plugin/cel"
 	"k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions"
 	"k8s.io/apiserver/pkg/cel/environment"
 )
 
+// everyOwn are our resources that have a scope.
+const everyOwn = "credentials,datasources,environments,workloadtemplates.credence.dev"
+
 // policies are all that the chart has, with what they see: operations and
 // resources.
 var policies = map[string][]string{
-	"credence-rights-forcedelete": {"CREATE,UPDATE Namespaced credentials.credence.dev"},
-	"credence-rights-join":        {"CREATE,UPDATE Cluster namespaces,namespaces/finalize,namespaces/status."},
-	"credence-rights-propagate":   {"CREATE,DELETE,UPDATE Namespaced credentials.credence.dev"},
+	"credence-copies":                     {"CREATE,DELETE,UPDATE Namespaced secrets."},
+	"credence-deletes-automatic":          {"DELETE Namespaced " + everyOwn},
+	"credence-deletes-in-use":             {"DELETE Namespaced " + everyOwn},
+	"credence-deletes-sources":            {"DELETE Namespaced secrets."},
+	"credence-rights-forcedelete":         {"CREATE,UPDATE Namespaced " + everyOwn},
+	"credence-rights-forcedelete-sources": {"CREATE,UPDATE Namespaced secrets."},
+	"credence-rights-join":                {"CREATE,UPDATE Cluster namespaces,namespaces/finalize,namespaces/status."},
+	"credence-rights-propagate":           {"CREATE,DELETE,UPDATE Namespaced " + everyOwn},
+}
+
+// failingOpen are those that only warn, or depend on what may be missing.
+var failingOpen = []string{"credence-deletes-automatic", "credence-deletes-sources"}
+
+func having(label string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: label, Operator: metav1.LabelSelectorOpExists}}}
+}
+
+// bindings are those of the policies: one for each, but two for those of sources, which
+// have one of two labels.
+func bindings() map[string]admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec {
+	all := map[string]admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{}
+	for name := range policies {
+		all[name] = admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: name, ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
+		}
+	}
+	warns := all["credence-deletes-automatic"]
+	warns.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Warn}
+	all["credence-deletes-automatic"] = warns
+	for _, name := range []string{"credence-deletes-sources", "credence-rights-forcedelete-sources"} {
+		for suffix, label := range map[string]string{"-labelled": "run.ai/resource", "-made": "credence.dev/source-of"} {
+			one := all[name]
+			one.MatchResources = &admissionregistrationv1.MatchResources{ObjectSelector: having(label)}
+			if name == "credence-deletes-sources" {
+				one.ParamRef = &admissionregistrationv1.ParamRef{Selector: &metav1.LabelSelector{}, ParameterNotFoundAction: ptr(admissionregistrationv1.AllowAction)}
+			}
+			all[name+suffix] = one
+		}
+		delete(all, name)
+	}
+	return all
 }
 
 func TestCredencePolicies(t *testing.T) {
@@ -29,9 +72,15 @@ func TestCredencePolicies(t *testing.T) {
 			manifests := rendered(t, values)
 			found := map[string][]string{}
 			for name, policy := range typed[admissionregistrationv1.ValidatingAdmissionPolicy](t, manifests, "ValidatingAdmissionPolicy") {
-				match := policy.Spec.MatchConstraints
-				if *policy.Spec.FailurePolicy != admissionregistrationv1.Fail || *match.MatchPolicy != admissionregistrationv1.Equivalent ||
-					match.NamespaceSelector != nil || match.ObjectSelector != nil || len(match.ExcludeResourceRules) > 0 {
+				match, failure, selector := policy.Spec.MatchConstraints, admissionregistrationv1.Fail, (*metav1.LabelSelector)(nil)
+				if slices.Contains(failingOpen, name) {
+					failure = admissionregistrationv1.Ignore
+				}
+				if name == "credence-copies" {
+					selector = having("credence.dev/copy-of")
+				}
+				if *policy.Spec.FailurePolicy != failure || *match.MatchPolicy != admissionregistrationv1.Equivalent ||
+					match.NamespaceSelector != nil || !cmp.Equal(match.ObjectSelector, selector) || len(match.ExcludeResourceRules) > 0 {
 					t.Errorf("%s can be got around: %v %v", name, *policy.Spec.FailurePolicy, match)
 				}
 				for _, rule := range match.ResourceRules {
@@ -51,13 +100,7 @@ func TestCredencePolicies(t *testing.T) {
 			for name, binding := range typed[admissionregistrationv1.ValidatingAdmissionPolicyBinding](t, manifests, "ValidatingAdmissionPolicyBinding") {
 				bound[name] = binding.Spec
 			}
-			want := map[string]admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{}
-			for name := range policies {
-				want[name] = admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
-					PolicyName: name, ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
-				}
-			}
-			if diff := cmp.Diff(want, bound); diff != "" {
+			if diff := cmp.Diff(bindings(), bound); diff != "" {
 				t.Errorf("bindings (-want +got):\n%s", diff)
 			}
 		})
@@ -96,35 +139,44 @@ func TestCredencePoliciesCompile(t *testing.T) {
 	}
 }
 
-// compilePolicy compiles as match conditions what is in a policy: the type of those
-// is at hand. Variables are written out, messages compared.
+// expression is one of a policy, as compilers take it.
+type expression struct {
+	name, text string
+	is         *celgo.Type
+}
+
+func (e expression) GetName() string            { return e.name }
+func (e expression) GetExpression() string      { return e.text }
+func (e expression) ReturnTypes() []*celgo.Type { return []*celgo.Type{e.is, celgo.AnyType} }
+
+// compilePolicy compiles what is in a policy as an API server does.
 func compilePolicy(t *testing.T, kubernetes *version.Version, policy admissionregistrationv1.ValidatingAdmissionPolicySpec) []error {
 	t.Helper()
-	var written []string
+	compiler, err := cel.NewCompositedCompiler(environment.MustBaseEnvSet(kubernetes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := cel.OptionalVariableDeclarations{HasAuthorizer: true, HasParams: policy.ParamKind != nil}
+	var errs []error
 	for _, variable := range policy.Variables {
-		written = append(written, "variables."+variable.Name, "("+variable.Expression+")")
-	}
-	variables := strings.NewReplacer(written...)
-
-	var conditions []admissionregistrationv1.MatchCondition
-	add := func(expression string) {
-		conditions = append(conditions, admissionregistrationv1.MatchCondition{Name: "one", Expression: variables.Replace(expression)})
-	}
-	for _, condition := range policy.MatchConditions {
-		add(condition.Expression)
-	}
-	for _, validation := range policy.Validations {
-		add(validation.Expression)
-		if validation.MessageExpression != "" {
-			add("(" + validation.MessageExpression + ") == ''")
+		result := compiler.CompileAndStoreVariable(expression{variable.Name, variable.Expression, celgo.DynType}, declared, environment.NewExpressions)
+		if result.Error != nil {
+			errs = append(errs, result.Error)
 		}
 	}
-	expressions := make([]cel.ExpressionAccessor, len(conditions))
-	for i := range conditions {
-		expressions[i] = ptr(matchconditions.MatchCondition(conditions[i]))
+	var conditions, messages []cel.ExpressionAccessor
+	for _, condition := range policy.MatchConditions {
+		conditions = append(conditions, ptr(matchconditions.MatchCondition(condition)))
 	}
-	compiler := cel.NewConditionCompiler(environment.MustBaseEnvSet(kubernetes))
-	return compiler.CompileCondition(expressions, cel.OptionalVariableDeclarations{HasAuthorizer: true}, environment.NewExpressions).CompilationErrors()
+	for _, validation := range policy.Validations {
+		conditions = append(conditions, expression{"", validation.Expression, celgo.BoolType})
+		if validation.MessageExpression != "" {
+			messages = append(messages, expression{"", validation.MessageExpression, celgo.StringType})
+		}
+	}
+	errs = append(errs, compiler.CompileCondition(conditions, declared, environment.NewExpressions).CompilationErrors()...)
+	declared.HasAuthorizer = false // messages have none
+	return append(errs, compiler.CompileCondition(messages, declared, environment.NewExpressions).CompilationErrors()...)
 }
 
 // The labels that make projects and departments are settings, and the namespace

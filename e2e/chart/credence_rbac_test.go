@@ -25,12 +25,16 @@ var rights = map[string][]string{
 		"cluster: credentials.credence.dev get,list,watch",
 		"cluster: cronjobs.batch get",
 		"cluster: daemonsets.apps get",
+		"cluster: datasources.credence.dev get,list,watch",
 		"cluster: deployments.apps get",
+		"cluster: environments.credence.dev get,list,watch",
 		"cluster: jobs.batch get",
 		"cluster: namespaces. get,list,watch",
 		"cluster: replicasets.apps get",
 		"cluster: replicationcontrollers. get",
 		"cluster: statefulsets.apps get",
+		"cluster: workloadkinds.credence.dev list,watch",
+		"cluster: workloadtemplates.credence.dev get,list,watch",
 		"install: secrets./credence-webhook-ca list,watch",
 	},
 	"credence-controller": {
@@ -38,20 +42,32 @@ var rights = map[string][]string{
 		"cluster: credentials/status.credence.dev update",
 		"cluster: cronjobs.batch list,watch",
 		"cluster: customresourcedefinitions.apiextensions.k8s.io/credentials.credence.dev get",
+		"cluster: customresourcedefinitions.apiextensions.k8s.io get",
 		"cluster: daemonsets.apps list,watch",
+		"cluster: datasources.credence.dev list,watch",
+		"cluster: datasources/status.credence.dev update",
 		"cluster: deployments.apps list,watch",
+		"cluster: environments.credence.dev list,watch",
+		"cluster: environments/status.credence.dev update",
 		"cluster: events.events.k8s.io create,patch",
 		"cluster: jobs.batch list,watch",
+		"cluster: mutatingwebhookconfigurations.admissionregistration.k8s.io create",
 		"cluster: mutatingwebhookconfigurations.admissionregistration.k8s.io/credence get,list,patch,watch",
+		"cluster: mutatingwebhookconfigurations.admissionregistration.k8s.io/credence-workload-kinds delete,get,list,patch,update,watch",
 		"cluster: namespaces. list,watch",
 		"cluster: pods. list,watch",
 		"cluster: podtemplates. list,watch",
 		"cluster: replicasets.apps list,watch",
 		"cluster: replicationcontrollers. list,watch",
 		"cluster: secrets. create,delete,get,list,patch,watch",
+		"cluster: selfsubjectaccessreviews.authorization.k8s.io create",
 		"cluster: serviceaccounts. list,watch",
 		"cluster: statefulsets.apps list,watch",
 		"cluster: validatingwebhookconfigurations.admissionregistration.k8s.io/credence get,list,patch,watch",
+		"cluster: workloadkinds.credence.dev list,watch",
+		"cluster: workloadkinds/status.credence.dev update",
+		"cluster: workloadtemplates.credence.dev list,watch",
+		"cluster: workloadtemplates/status.credence.dev update",
 		"install: events. create,patch",
 		"install: leases.coordination.k8s.io create",
 		"install: leases.coordination.k8s.io/credence-controller get,update",
@@ -66,14 +82,30 @@ var restartRights = []string{
 	"cluster: statefulsets.apps get,patch",
 }
 
+// bundleRights are what it may do besides, where there is a ConfigMap of certificates.
+var bundleRights = []string{
+	"cluster: configmaps. create",
+	"cluster: configmaps./trust delete,get,list,patch,watch",
+}
+
 func TestCredenceRights(t *testing.T) {
 	for name, values := range variations {
 		t.Run(name, func(t *testing.T) {
 			rights := maps.Clone(rights)
+			const controller = "credence-controller"
 			if values == variations["restarts"] {
-				const controller = "credence-controller"
-				rights[controller] = slices.Sorted(slices.Values(slices.Concat(rights[controller], restartRights)))
+				rights[controller] = slices.Concat(rights[controller], restartRights)
 			}
+			if values == variations["carrying"] {
+				rights[controller] = slices.Concat(rights[controller], carryRights())
+			}
+			if values == variations["evicting"] {
+				rights[controller] = slices.Concat(rights[controller], evictRights)
+			}
+			if values == variations["fetching"] {
+				rights[controller] = slices.Concat(rights[controller], bundleRights)
+			}
+			rights[controller] = slices.Sorted(slices.Values(slices.Concat(rights[controller], followRights())))
 			if diff := cmp.Diff(rights, rightsOf(t, rendered(t, values))); diff != "" {
 				t.Errorf("rights (-want +got):\n%s", diff)
 			}
@@ -108,6 +140,9 @@ func rightsOf(t *testing.T, manifests *chart.Manifests) map[string][]string {
 	clusterRoles := typed[rbacv1.ClusterRole](t, manifests, "ClusterRole")
 	for _, binding := range typed[rbacv1.ClusterRoleBinding](t, manifests, "ClusterRoleBinding") {
 		role, ok := clusterRoles[binding.RoleRef.Name]
+		if aggregates(role) {
+			continue // the rights that users give
+		}
 		if !ok || binding.RoleRef.Kind != "ClusterRole" || role.AggregationRule != nil {
 			t.Errorf("%s binds %v, want a plain ClusterRole of the chart", binding.Name, binding.RoleRef)
 		}

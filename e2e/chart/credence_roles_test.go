@@ -16,24 +16,45 @@ import (
 var roles = map[string][]string{
 	"credence-viewer": {
 		"credentials.credence.dev get,list,watch",
+		"datasources.credence.dev get,list,watch",
+		"environments.credence.dev get,list,watch",
+		"events. get,list,watch",
+		"events.events.k8s.io get,list,watch",
+		"workloadtemplates.credence.dev get,list,watch",
 	},
 	"credence-project-editor": {
 		"credentials.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
+		"datasources.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
+		"environments.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
+		"events. get,list,watch",
+		"events.events.k8s.io get,list,watch",
 		"secrets. create,update",
+		"workloadtemplates.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
 	},
 	"credence-department-admin": {
 		"credentials.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
+		"datasources.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
+		"environments.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
+		"events. get,list,watch",
+		"events.events.k8s.io get,list,watch",
 		"secrets. create,delete,get,list,patch,update,watch",
+		"workloadtemplates.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
 	},
 	"credence-admin": {
 		"clusters.credence.dev forcedelete",
 		"clusters.credence.dev propagate",
 		"credentials.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
+		"datasources.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
 		"departments.credence.dev forcedelete",
 		"departments.credence.dev join",
 		"departments.credence.dev propagate",
+		"environments.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
+		"events. get,list,watch",
+		"events.events.k8s.io get,list,watch",
 		"projects.credence.dev forcedelete",
 		"projects.credence.dev join",
+		"workloadkinds.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
+		"workloadtemplates.credence.dev create,delete,deletecollection,get,list,patch,update,watch",
 	},
 }
 
@@ -42,7 +63,7 @@ func TestCredenceRoles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			found := map[string][]string{}
 			for name, role := range typed[rbacv1.ClusterRole](t, rendered(t, values), "ClusterRole") {
-				if _, process := rights[name]; process {
+				if _, process := rights[name]; process || aggregates(role) {
 					continue
 				}
 				found[name] = nil

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/credence-dev/credence/e2e/chart"
+	"github.com/credence-dev/credence/injector/fetch"
 )
 
 const (
@@ -74,10 +75,12 @@ func typed[T any](t *testing.T, manifests *chart.Manifests, kind string) map[str
 
 // variations are values that change much.
 var variations = map[string]string{
+	"carrying": `repair: [carry]`,
+	"evicting": `repair: [evict]`,
 	"defaults": ``,
 	"a webhook outside": `
 webhook: {url: "https://127.0.0.1:9443/"}
-controller: {replicas: 0}`,
+controller: {url: "https://127.0.0.1:9444/"}`,
 	"other labels and namespaces": `
 labels: {project: runai/queue, department: runai/department}
 systemNamespace: {name: runai, create: false}
@@ -92,6 +95,7 @@ webhook: {replicas: 5, resources: {}}`,
 	"no definitions": `crds: {enabled: false}`,
 	"roles apart":    `roles: {aggregate: false}`,
 	"restarts":       `rotation: {restarts: true}`,
+	"fetching":       `webhook: {fetch: {gitImage: "mirror.example.com/git-sync:v4", resources: {requests: null, limits: {cpu: 1, memory: 1Gi}}, caConfigMap: trust}}`,
 	"a dependency":   `global: {anything: true}`,
 }
 
@@ -233,6 +237,22 @@ func TestCredenceSystemNamespace(t *testing.T) {
 	}
 }
 
+// fetchFlags are the flags of the settings with which data sources are fetched.
+func fetchFlags(settings fetch.Settings) []string {
+	quantities := func(list map[string]string) string {
+		var items []string
+		for _, name := range slices.Sorted(maps.Keys(list)) {
+			items = append(items, name+"="+list[name])
+		}
+		return strings.Join(items, ",")
+	}
+	return []string{
+		"--git-image=" + settings.GitImage, "--s3-image=" + settings.S3Image,
+		"--fetch-requests=" + quantities(settings.Requests), "--fetch-limits=" + quantities(settings.Limits),
+		"--data-size-limit=" + settings.SizeLimit, "--ca-config-map=" + settings.CAConfigMap,
+	}
+}
+
 func TestCredenceProcesses(t *testing.T) {
 	manifests := rendered(t, "")
 	deployments := typed[appsv1.Deployment](t, manifests, "Deployment")
@@ -242,8 +262,8 @@ func TestCredenceProcesses(t *testing.T) {
 		"--project-label=credence.dev/project", "--system-namespace=credence-credentials",
 	}
 	own := map[string][]string{
-		"controller": nil,
-		"webhook":    {"--bind-address=:9443", "--cert-dns-names=credence-webhook." + installNamespace + ".svc", "--drain=15s"},
+		"controller": {"--bind-address=:9443", "--cert-dns-names=credence-controller." + installNamespace + ".svc", "--serving-drain=15s", "--drain=75s"},
+		"webhook":    append(fetchFlags(fetch.Default()), "--bind-address=:9443", "--cert-dns-names=credence-webhook."+installNamespace+".svc", "--serving-drain=15s"),
 	}
 	if len(deployments) != len(own) {
 		t.Errorf("%d Deployments, want %d", len(deployments), len(own))
@@ -280,10 +300,12 @@ func TestCredenceProcesses(t *testing.T) {
 			}
 		}
 	}
-	service := typed[corev1.Service](t, manifests, "Service")["credence-webhook"]
-	if !selects(service.Spec.Selector, deployments["credence-webhook"].Spec.Template.Labels) ||
-		selects(service.Spec.Selector, deployments["credence-controller"].Spec.Template.Labels) {
-		t.Errorf("the Service selects %v, want the webhook's pods and no others", service.Spec.Selector)
+	for process, other := range map[string]string{"webhook": "controller", "controller": "webhook"} {
+		service := typed[corev1.Service](t, manifests, "Service")["credence-"+process]
+		if !selects(service.Spec.Selector, deployments["credence-"+process].Spec.Template.Labels) ||
+			selects(service.Spec.Selector, deployments["credence-"+other].Spec.Template.Labels) {
+			t.Errorf("the Service selects %v, want the pods of the %s and no others", service.Spec.Selector, process)
+		}
 	}
 }
 
@@ -318,11 +340,22 @@ func TestCredenceValuesReachThePods(t *testing.T) {
 	}
 }
 
+func TestCredenceFetchSettings(t *testing.T) {
+	webhook := typed[appsv1.Deployment](t, rendered(t, variations["fetching"]), "Deployment")["credence-webhook"]
+	want := fetch.Default()
+	want.GitImage, want.CAConfigMap = "mirror.example.com/git-sync:v4", "trust"
+	want.Requests, want.Limits = nil, map[string]string{"cpu": "1", "memory": "1Gi"}
+	for _, arg := range fetchFlags(want) {
+		if !slices.Contains(webhook.Spec.Template.Spec.Containers[0].Args, arg) {
+			t.Errorf("the webhook lacks %s: %v", arg, webhook.Spec.Template.Spec.Containers[0].Args)
+		}
+	}
+}
+
 func TestCredenceWithAWebhookOutside(t *testing.T) {
 	manifests := rendered(t, variations["a webhook outside"])
-	names := slices.Sorted(maps.Keys(typed[appsv1.Deployment](t, manifests, "Deployment")))
-	if diff := cmp.Diff([]string{"credence-controller"}, names); diff != "" {
-		t.Errorf("Deployments (-want +got):\n%s", diff)
+	if names := slices.Sorted(maps.Keys(typed[appsv1.Deployment](t, manifests, "Deployment"))); len(names) != 0 {
+		t.Errorf("Deployments %v, want none: both run outside", names)
 	}
 	if services := typed[corev1.Service](t, manifests, "Service"); len(services) != 0 {
 		t.Errorf("%d Services, want none", len(services))

@@ -19,13 +19,14 @@ func TestCredenceRefuses(t *testing.T) {
 		"an unknown value":                   {`replicas: 3`, "replicas"},
 		"an unknown value of the image":      {`image: {name: x}`, "name"},
 		"an unknown value of the webhook":    {`webhook: {replica: 3}`, "replica"},
-		"an unknown value of the controller": {`controller: {url: x}`, "url"},
+		"an unknown value of the controller": {`controller: {repair: x}`, "repair"},
 		"an unknown value of the namespace":  {`systemNamespace: {labels: {}}`, "labels"},
 		"an unknown value of the labels":     {`labels: {projects: x}`, "projects"},
 		"an unknown value of the roles":      {`roles: {create: true}`, "create"},
 		"an unknown value of the CRDs":       {`crds: {install: true}`, "install"},
 		"an unknown value of the rotation":   {`rotation: {restart: true}`, "restart"},
 		"a webhook without TLS":              {`webhook: {url: "http://127.0.0.1:9443"}`, "/webhook/url"},
+		"controllers without TLS":            {`controller: {url: "http://127.0.0.1:9444"}`, "/controller/url"},
 		"a label that cannot be":             {`labels: {project: a/b/c}`, "/labels/project"},
 		"a log level that is none":           {`logLevel: loud`, "/logLevel"},
 		"the install namespace for the home": {`systemNamespace: {name: ` + installNamespace + `}`, "name another namespace"},
@@ -65,7 +66,8 @@ func TestCredenceSchemaIsClosed(t *testing.T) {
 	}
 	open := openObjects("", schema)
 	slices.Sort(open)
-	want := []string{"controller.resources", "global", "nodeSelector", "tolerations[]", "webhook.resources"}
+	want := []string{"controller.resources", "global", "nodeSelector", "tolerations[]",
+		"webhook.fetch.resources.limits", "webhook.fetch.resources.requests", "webhook.resources"}
 	if diff := cmp.Diff(want, open); diff != "" {
 		t.Errorf("open objects (-want +got):\n%s", diff)
 	}

@@ -58,7 +58,9 @@ func entries(clientConfig func(path string) admissionregistrationv1.WebhookClien
 	pullSecrets.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 		{Key: projectLabel, Operator: metav1.LabelSelectorOpExists}, elsewhere,
 	}}
-	return []admissionregistrationv1.MutatingWebhook{inject, pullSecrets, stamp(clientConfig)}
+	carry, templates := workloadEntries(clientConfig)
+	carry.NamespaceSelector, templates.NamespaceSelector = inject.NamespaceSelector, pullSecrets.NamespaceSelector
+	return []admissionregistrationv1.MutatingWebhook{inject, pullSecrets, carry, templates, stamp(clientConfig)}
 }
 
 func inCluster(path string) admissionregistrationv1.WebhookClientConfig {
@@ -125,7 +127,7 @@ func TestCredenceMatchConditions(t *testing.T) {
 		"a domain below another":      {`{"credence.dev.example.com/credentials": "openai"}`, pullSecrets},
 		"any character for the dot":   {`{"credence-dev/credentials": "openai"}`, pullSecrets},
 		"ours as a value":             {`{"example.com/x": "credence.dev/credentials"}`, pullSecrets},
-		"what we write":               {`{"credence.dev/injected": "{}", "credence.dev/restarted-for": "k:1"}`, pullSecrets},
+		"what we write":               {`{"credence.dev/injected": "{}", "credence.dev/restarted-for": "k:1", "credence.dev/warnings": "[]"}`, pullSecrets},
 		"ours":                        {`{"credence.dev/credentials": "openai"}`, injected},
 		"ours among others":           {`{"a": "b", "credence.dev/injected": "{}", "credence.dev/env": "A=b/c", "x/y": "z"}`, injected},
 		"a variable":                  {`{"env.credence.dev/A": "openai/key"}`, injected},

@@ -58,8 +58,8 @@ func run(m *testing.M) (code int) {
 		return fail(err)
 	}
 	options.Plane.Audit = &controlplane.Audit{Policy: policy, Log: auditLog}
-	options.Values = map[string]any{"rotation": map[string]any{"restarts": true}}
-	options.Args = []string{"--ca-propagation-delay=1s", "--restart-workloads"}
+	options.Values = map[string]any{"rotation": map[string]any{"restarts": true}, "repair": []any{"carry"}}
+	options.Args = []string{"--ca-propagation-delay=1s", "--restart-workloads", "--repair=carry"}
 	if cluster, err = local.Start(ctx, options); err != nil {
 		return fail(err)
 	}

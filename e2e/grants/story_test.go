@@ -201,9 +201,10 @@ func (s *story) remove() {
 	})
 }
 
-// askWebhook makes pods, for show, that have the webhook ask the API server: of a
-// namespace that is no project, of a credential that does not exist, and of owners,
-// since the credential is being deleted. What becomes of the pods does not matter.
+// askWebhook makes pods and a template, for show, that have the webhook ask the API
+// server: of a namespace that is no project, of a credential and of assets that do not
+// exist, and of owners, since the credential is being deleted. What becomes of them
+// does not matter.
 func (s *story) askWebhook(ctx context.Context) {
 	owners := []metav1.OwnerReference{{}}
 	for apiVersion, kinds := range map[string][]string{
@@ -225,6 +226,9 @@ func (s *story) askWebhook(ctx context.Context) {
 		}
 		_ = s.client.Create(ctx, pod, client.DryRunAll)
 	}
+	template := &v1alpha1.WorkloadTemplate{ObjectMeta: metav1.ObjectMeta{Namespace: project, Name: "asks"}}
+	template.Spec.Scope.Level, template.Spec.Environment, template.Spec.DataSources = v1alpha1.ScopeProject, "misspelt", []v1alpha1.AssetName{"misspelt"}
+	_ = s.client.Create(ctx, template, client.DryRunAll)
 	ask("default", "held", owners[0])
 	ask(project, "misspelt", owners[0])
 	for _, owner := range owners {

@@ -37,13 +37,15 @@ type credence struct {
 }
 
 // startCredence starts "credence all", each part with the rights of its own
-// service account. ports are those of the webhook, health and metrics.
+// service account. ports are those of the webhook, health, metrics and the reviews
+// of deletes.
 func startCredence(options Options, dir, kubeconfig string, ports []int) (*credence, error) {
 	health := onLoopback(ports[1])
 	return launch(options.Program, filepath.Join(dir, "logs", "credence.log"), kubeconfig, health, append([]string{
 		"all", "--impersonate",
-		"--bind-address=" + onLoopback(ports[0]), "--cert-dns-names=localhost", "--drain=0s",
+		"--bind-address=" + onLoopback(ports[0]), "--cert-dns-names=localhost", "--serving-drain=0s", "--drain=1s",
 		"--health-bind-address=" + health, "--metrics-bind-address=" + onLoopback(ports[2]),
+		"--controller-bind-address=" + onLoopback(ports[3]),
 	}, options.Args...))
 }
 

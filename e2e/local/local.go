@@ -71,10 +71,10 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	if c.client, err = client.NewWithWatch(c.plane.Config(), client.Options{Scheme: Scheme()}); err != nil {
 		return nil, fmt.Errorf("making a client: %w", err)
 	}
-	if c.ports, err = freePorts(3); err != nil {
+	if c.ports, err = freePorts(4); err != nil {
 		return nil, err
 	}
-	if err := c.install(ctx, c.ports[0]); err != nil {
+	if err := c.install(ctx, c.ports[0], c.ports[3]); err != nil {
 		return nil, err
 	}
 	if options.Apart {
@@ -122,15 +122,15 @@ func (c *Cluster) Stop() error {
 	return nil
 }
 
-// install applies the chart for a webhook that runs on this machine.
-func (c *Cluster) install(ctx context.Context, webhookPort int) error {
+// install applies the chart for a webhook and a controller that run on this machine.
+func (c *Cluster) install(ctx context.Context, webhookPort, controllerPort int) error {
 	files, err := fs.Sub(charts.FS, "credence")
 	if err != nil {
 		return err
 	}
 	values := map[string]any{
 		"webhook":    map[string]any{"url": fmt.Sprintf("https://localhost:%d", webhookPort)},
-		"controller": map[string]any{"replicas": 0},
+		"controller": map[string]any{"url": fmt.Sprintf("https://localhost:%d", controllerPort)},
 	}
 	for name, value := range c.options.Values {
 		values[name] = value

@@ -45,8 +45,12 @@ func (c *Cluster) StartProcess(command string, args ...string) (*Process, error)
 	}
 	health, metrics := onLoopback(ports[0]), onLoopback(ports[1])
 	all := []string{command, "--health-bind-address=" + health, "--metrics-bind-address=" + metrics}
-	if command == "webhook" {
-		all = append(all, "--bind-address="+onLoopback(c.ports[0]), "--cert-dns-names=localhost", "--drain=0s")
+	all = append(all, "--cert-dns-names=localhost", "--serving-drain=0s")
+	switch command {
+	case "webhook":
+		all = append(all, "--bind-address="+onLoopback(c.ports[0]))
+	case "controller":
+		all = append(all, "--bind-address="+onLoopback(c.ports[3]), "--drain=1s")
 	}
 	started, err := launch(c.options.Program, filepath.Join(c.plane.Dir(), "logs", name+".log"), kubeconfig, health, append(all, args...))
 	if err != nil {
@@ -83,6 +87,9 @@ func (p *Process) Metrics(ctx context.Context) ([]byte, error) {
 
 // Stop ends the process in order. Stopping twice is fine.
 func (p *Process) Stop() { p.stop() }
+
+// Kill ends the process at once, as a node that fails does.
+func (p *Process) Kill() { p.kill() }
 
 // AwaitCredentials waits until the API server lets Credentials be created, which
 // takes the webhook and a bundle that it is trusted by.

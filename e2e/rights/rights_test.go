@@ -27,6 +27,7 @@ func TestRights(t *testing.T) {
 	t.Run("policies are well typed", wellTyped)
 	t.Run("labels of namespaces", func(t *testing.T) { labelsHold(t, defaultKeys, "labels-") })
 	t.Run("credentials", credentialsHold)
+	t.Run("assets", assetsHold)
 	t.Run("widening", widening)
 	t.Run("force-delete", forceDeleteHolds)
 	t.Run("in a namespace that is leaving", leavingHolds)
@@ -142,6 +143,9 @@ func namespaceGoes(t *testing.T) {
 	create(t, namespace("going", defaultKeys.of(labels{project: "a", home: "research"})))
 	for _, scope := range []string{"cluster", "research", "project"} {
 		create(t, credential("going", scope, scope))
+		for kind := range assetKinds {
+			create(t, assetLike(kind, credential("going", scope, scope)))
+		}
 	}
 	if err := as(t, "jane", writers).Delete(t.Context(), namespace("going", nil)); err != nil {
 		t.Fatal(err)

@@ -41,6 +41,16 @@ func rolesHold(t *testing.T) {
 		"view": func(ctx context.Context, c client.Client) error {
 			return c.List(ctx, &v1alpha1.CredentialList{}, client.InNamespace(teamA))
 		},
+		"view assets": func(ctx context.Context, c client.Client) error {
+			return onAssets(func(kind string) error {
+				list := map[string]client.ObjectList{
+					"environments": &v1alpha1.EnvironmentList{}, "datasources": &v1alpha1.DataSourceList{}, "workloadtemplates": &v1alpha1.WorkloadTemplateList{},
+				}[kind]
+				return c.List(ctx, list, client.InNamespace(teamA))
+			})
+		},
+		"edit assets":    createAssetsIn(teamA, "project"),
+		"share assets":   createAssetsIn(systemNamespace, "cluster"),
 		"edit":           createIn(teamA, "project"),
 		"edit elsewhere": createIn(plain, "project"),
 		"share at home":  createIn(home, "research"),
@@ -72,10 +82,10 @@ func rolesHold(t *testing.T) {
 		},
 	}
 	for role, want := range map[string][]string{
-		"credence-viewer":           {"view"},
-		"credence-project-editor":   {"edit", "make Secrets", "replace Secrets", "view"},
+		"credence-viewer":           {"view", "view assets"},
+		"credence-project-editor":   {"edit", "edit assets", "make Secrets", "replace Secrets", "view", "view assets"},
 		"credence-department-admin": {"delete Secrets at home", "make Secrets at home", "read Secrets at home"},
-		"credence-admin":            {"edit", "edit elsewhere", "share", "share at home", "share with all", "view"},
+		"credence-admin":            {"edit", "edit assets", "edit elsewhere", "share", "share assets", "share at home", "share with all", "view", "view assets"},
 	} {
 		t.Run(role, func(t *testing.T) {
 			found := map[string]bool{}
@@ -95,6 +105,7 @@ func rolesHold(t *testing.T) {
 			}
 		})
 	}
+	t.Run("kinds of workloads", workloadKindsHold)
 	t.Run("values do not come out", valuesStay)
 	t.Run("aggregation", aggregated)
 }
@@ -124,6 +135,29 @@ func createIn(namespace, scope string) func(context.Context, client.Client) erro
 	return func(ctx context.Context, c client.Client) error {
 		return c.Create(ctx, credential(namespace, "new", scope), client.DryRunAll)
 	}
+}
+
+// createAssetsIn creates one of each kind.
+func createAssetsIn(namespace, scope string) func(context.Context, client.Client) error {
+	return func(ctx context.Context, c client.Client) error {
+		return onAssets(func(kind string) error {
+			return c.Create(ctx, assetLike(kind, credential(namespace, "new", scope)), client.DryRunAll)
+		})
+	}
+}
+
+// onAssets does something for each kind of assets, which is to come out alike.
+func onAssets(do func(kind string) error) error {
+	var errs []error
+	for kind := range assetKinds {
+		errs = append(errs, do(kind))
+	}
+	for _, err := range errs {
+		if (err == nil) != (errs[0] == nil) {
+			return fmt.Errorf("one kind is not like another: %v", errs)
+		}
+	}
+	return errs[0]
 }
 
 // onSecret does to a Secret one of the things that clients do, without effect.

@@ -50,12 +50,12 @@ var every = []right{
 	"forcedelete clusters/local", "forcedelete departments/research", "forcedelete projects/a", "forcedelete projects/b", "forcedelete projects",
 }
 
-// writers may write namespaces and credentials, as far as it is for RBAC to say.
+// writers may write namespaces, credentials and assets, as far as it is for RBAC to say.
 const writers = "writers"
 
 var writing = []rbacv1.PolicyRule{
 	{
-		APIGroups: []string{"credence.dev"}, Resources: []string{"credentials", "credentials/status"},
+		APIGroups: []string{"credence.dev"}, Resources: []string{"credentials", "credentials/status", "environments", "datasources", "workloadtemplates"},
 		Verbs: []string{"create", "update", "patch", "delete", "deletecollection"},
 	},
 	{

@@ -29,6 +29,7 @@ var fixed = map[string]bool{
 	v1alpha1.AnnotationInject:      true,
 
 	v1alpha1.AnnotationInjected:     false,
+	v1alpha1.AnnotationWarnings:     false,
 	v1alpha1.AnnotationRestartedFor: false,
 	v1alpha1.AnnotationRestarts:     false,
 	v1alpha1.AnnotationCarried:      false,
@@ -96,6 +97,9 @@ type Error struct {
 	Problem string
 	// Credential is what cannot be the name of one, where that is the problem.
 	Credential string
+	// Asset is what cannot be the name of an asset, of the kind that the annotation
+	// names, where that is the problem.
+	Asset string
 }
 
 func failed(key, problem string) *Error { return &Error{Annotation: key, Problem: problem} }

@@ -92,7 +92,7 @@ func FuzzOurs(f *testing.F) {
 }
 
 func TestNearest(t *testing.T) {
-	names := []string{"bucket", "openai", "hub", "openai-2", "a", "s3", "main", "mail"}
+	names := []string{"bucket", "openai", "hub", "openai-2", "a", "s3", "main", "mail", ""}
 	for name, want := range map[string]string{
 		"bukcet":                    `; did you mean "bucket"?`,
 		"open-ai":                   `; did you mean "openai"?`,

@@ -117,31 +117,46 @@ func parseItems(key, value string) ([]Item, *Error) {
 		return nil, err
 	}
 	items := make([]Item, 0, len(list))
-	var files search.Paths
 	for _, one := range list {
 		secretKey, file, named := strings.Cut(one, "=")
 		secretKey, file = strings.TrimSpace(secretKey), strings.TrimSpace(file)
 		if err := checkKey(key, secretKey); err != nil {
 			return nil, err
 		}
-		if !named {
-			file = secretKey
+		if named && file == "" {
+			return nil, failed(key, checkFile(file))
 		}
-		if problem := checkFile(file); problem != "" {
-			return nil, failed(key, problem)
-		}
-		file = path.Clean(file)
-		if at := files.Conflict(file); at >= 0 {
-			other := items[at]
-			if other.File == file {
-				return nil, failed(key, fmt.Sprintf("keys %s and %s want the same file %s", Quote(other.Key), Quote(secretKey), Quote(file)))
-			}
-			return nil, failed(key, fmt.Sprintf("files %s and %s lie in one another", Quote(other.File), Quote(file)))
-		}
-		files.Add(file)
 		items = append(items, Item{Key: secretKey, File: file})
 	}
+	if problem := CheckItems(items); problem != "" {
+		return nil, failed(key, problem)
+	}
 	return items, nil
+}
+
+// CheckItems names the files of items after their keys where they have no name, and
+// returns the problem with them, if there is one.
+func CheckItems(items []Item) (problem string) {
+	var files search.Paths
+	for i := range items {
+		item := &items[i]
+		if item.File == "" {
+			item.File = item.Key
+		}
+		if problem := checkFile(item.File); problem != "" {
+			return problem
+		}
+		item.File = path.Clean(item.File)
+		if at := files.Conflict(item.File); at >= 0 {
+			other := items[at]
+			if other.File == item.File {
+				return fmt.Sprintf("keys %s and %s want the same file %s", Quote(other.Key), Quote(item.Key), Quote(item.File))
+			}
+			return fmt.Sprintf("files %s and %s lie in one another", Quote(other.File), Quote(item.File))
+		}
+		files.Add(item.File)
+	}
+	return ""
 }
 
 // checkFile holds the API server's rules for the path of an item in a volume.

@@ -14,7 +14,7 @@ import (
 func TestNames(t *testing.T) {
 	for name, test := range map[string]struct {
 		annotations map[string]string
-		want        []string
+		want        []string // credentials
 	}{
 		"none":             {nil, nil},
 		"of others":        {map[string]string{"example.com/credentials": "openai"}, nil},
@@ -35,7 +35,27 @@ func TestNames(t *testing.T) {
 		"bad switch":       {map[string]string{"credence.dev/credentials": "openai", "credence.dev/inject": "False"}, []string{"openai"}},
 		"upper case":       {map[string]string{"Credence.dev/credentials": "openai", "ENV.credence.dev/KEY": "openai/key"}, nil},
 		"misspelt":         {map[string]string{"credence.dev/credential": "openai"}, nil},
-		"an asset":         {map[string]string{"credence.dev/template": "openai"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(annotation.Referred{Credentials: test.want}, annotation.Names(test.annotations)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNamesOfAssets(t *testing.T) {
+	for name, test := range map[string]struct {
+		annotations map[string]string
+		want        annotation.Referred
+	}{
+		"environment":  {map[string]string{"credence.dev/environment": " pytorch "}, annotation.Referred{Environment: "pytorch"}},
+		"template":     {map[string]string{"credence.dev/template": "gpu"}, annotation.Referred{Template: "gpu"}},
+		"data sources": {map[string]string{"credence.dev/data-sources": "repo, bucket,,Not One,repo"}, annotation.Referred{DataSources: []string{"bucket", "repo"}}},
+		"all": {map[string]string{"credence.dev/environment": "a", "credence.dev/template": "a", "credence.dev/data-sources": "a", "credence.dev/credentials": "a"},
+			annotation.Referred{Credentials: []string{"a"}, DataSources: []string{"a"}, Environment: "a", Template: "a"}},
+		"no names":     {map[string]string{"credence.dev/environment": "a, b", "credence.dev/template": "", "credence.dev/data-sources": "A"}, annotation.Referred{}},
+		"switched off": {map[string]string{"credence.dev/environment": "a", "credence.dev/data-sources": "b", "credence.dev/inject": "false"}, annotation.Referred{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, annotation.Names(test.annotations)); diff != "" {
@@ -49,6 +69,8 @@ func TestNames(t *testing.T) {
 func FuzzNames(f *testing.F) {
 	f.Add("credence.dev/credentials", "openai, hub", "env.credence.dev/KEY", "other/key;containers=a")
 	f.Add("credence.dev/env", "_A=openai/a\n_B=hub/b", "mount.credence.dev/x", "other:/x;keys=a=b")
+	f.Add("credence.dev/environment", " torch ", "credence.dev/data-sources", "repo, bucket,repo")
+	f.Add("credence.dev/template", "gpu", "credence.dev/environment", "a, b")
 	f.Add("credence.dev/inject", "false", "credence.dev/credentials", "openai")
 	f.Add("credence.dev/containers", "main", "credence.dev/credentials", "openai")
 	f.Fuzz(func(t *testing.T, key, value, otherKey, otherValue string) {
@@ -58,18 +80,21 @@ func FuzzNames(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var want []string
+		want := annotation.Referred{Environment: wanted.Environment, Template: wanted.Template, DataSources: slices.Clone(wanted.DataSources)}
 		for _, named := range wanted.Named {
-			want = append(want, named.Credential)
+			want.Credentials = append(want.Credentials, named.Credential)
 		}
 		for _, env := range wanted.Env {
-			want = append(want, env.Credential)
+			want.Credentials = append(want.Credentials, env.Credential)
 		}
 		for _, mount := range wanted.Mounts {
-			want = append(want, mount.Credential)
+			want.Credentials = append(want.Credentials, mount.Credential)
 		}
-		slices.Sort(want)
-		if diff := cmp.Diff(slices.Compact(want), got); diff != "" {
+		for _, list := range []*[]string{&want.Credentials, &want.DataSources} {
+			slices.Sort(*list)
+			*list = slices.Compact(*list)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("of %q (-parsed +named):\n%s", annotations, diff)
 		}
 	})

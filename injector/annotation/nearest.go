@@ -8,12 +8,6 @@ import (
 
 // Nearest returns `; did you mean "…"?` with the name that was probably meant,
 // or nothing where none is near.
-func Nearest(name string, names []string) string {
-	best := spelling.Nearest(name, names)
-	if best == "" || best == name {
-		return ""
-	}
-	return didYouMean(best)
-}
+func Nearest(name string, names []string) string { return spelling.Hint(name, names) }
 
 func didYouMean(name string) string { return "; did you mean " + Quote(name) + "?" }

@@ -26,6 +26,10 @@ type Wanted struct {
 	Env []Env
 	// Mounts are single mounts.
 	Mounts []Mount
+	// Environment and Template are the names of assets to inject; empty for none.
+	Environment, Template string
+	// DataSources are names of assets likewise.
+	DataSources []string
 }
 
 // Containers is a choice of containers by name.
@@ -140,7 +144,7 @@ func (w *parser) add(key, value string) *Error {
 	case v1alpha1.AnnotationInject:
 		return nil // read before all others
 	case v1alpha1.AnnotationEnvironment, v1alpha1.AnnotationDataSources, v1alpha1.AnnotationTemplate:
-		return failed(key, "this version of Credence does not know assets yet")
+		return w.addAssets(key, value)
 	}
 	return unknown(key)
 }

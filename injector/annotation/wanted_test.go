@@ -73,6 +73,12 @@ func TestParse(t *testing.T) {
 				Containers: containers("mount.credence.dev/x", "x"),
 			}}},
 		},
+		"assets": {
+			annotations: map[string]string{
+				"credence.dev/environment": " python\n", "credence.dev/template": "base", "credence.dev/data-sources": " code ,images,code",
+			},
+			want: annotation.Wanted{Environment: "python", Template: "base", DataSources: []string{"code", "images", "code"}},
+		},
 		"largest mode": {
 			annotations: map[string]string{"mount.credence.dev/x": "a:/b;mode=00777"},
 			want:        annotation.Wanted{Mounts: []annotation.Mount{{Annotation: "mount.credence.dev/x", Credential: "a", Path: "/b", Mode: mode(0o777)}}},

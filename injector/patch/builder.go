@@ -26,6 +26,14 @@ func (b *Builder) add(path string, value any) {
 	b.Operations = append(b.Operations, jsonpatch.NewOperation("add", b.Prefix+path, value))
 }
 
+// Set sets a member of an object, whether or not it is there.
+func (b *Builder) Set(path string, value any) { b.add(path, value) }
+
+// Replace sets a member that is there.
+func (b *Builder) Replace(path string, value any) {
+	b.Operations = append(b.Operations, jsonpatch.NewOperation("replace", b.Prefix+path, value))
+}
+
 // Append adds values behind those of an array, or the array.
 func (b *Builder) Append(path string, exists bool, values []any) {
 	if !exists && len(values) > 0 {

@@ -4,6 +4,7 @@ package patch
 
 import (
 	"fmt"
+	"slices"
 
 	jsonpatchapply "github.com/evanphx/json-patch/v5"
 	"github.com/go-json-experiment/json"
@@ -34,9 +35,12 @@ func Apply(document []byte, operations []jsonpatch.Operation) ([]byte, error) {
 	return patched, nil
 }
 
+// typicalOperation is about how many bytes one takes.
+const typicalOperation = 256
+
 // AppendJSON appends operations as the JSON of a patch: an array, empty for none.
 func AppendJSON(patch []byte, operations []jsonpatch.Operation) ([]byte, error) {
-	text := appender(append(patch, '['))
+	text := appender(append(slices.Grow(patch, typicalOperation*len(operations)), '['))
 	for i, operation := range operations {
 		if i > 0 {
 			text = append(text, ',')

@@ -59,11 +59,17 @@ type Container struct {
 	VolumeMounts    []VolumeMount    `json:"volumeMounts"`
 	VolumeDevices   []VolumeDevice   `json:"volumeDevices"`
 	SecurityContext *SecurityContext `json:"securityContext"`
+	WorkingDir      Text             `json:"workingDir"`
+	// What tells a container of ours from another.
+	Command       Texts `json:"command"`
+	Args          Texts `json:"args"`
+	RestartPolicy Text  `json:"restartPolicy"`
 }
 
 // EnvVar is an environment variable, as read and as written.
 type EnvVar struct {
 	Name      string        `json:"name"`
+	Value     Text          `json:"value,omitempty"`
 	ValueFrom *EnvVarSource `json:"valueFrom,omitempty"`
 }
 
@@ -105,9 +111,11 @@ type VolumeDevice struct {
 
 // Volume is a volume, as read and as written.
 type Volume struct {
-	Name   string        `json:"name"`
-	Secret *SecretVolume `json:"secret,omitempty"`
-	Image  *ImageVolume  `json:"image,omitempty"`
+	Name      string           `json:"name"`
+	Secret    *SecretVolume    `json:"secret,omitempty"`
+	Image     *ImageVolume     `json:"image,omitempty"`
+	EmptyDir  *EmptyDirVolume  `json:"emptyDir,omitempty"`
+	ConfigMap *ConfigMapVolume `json:"configMap,omitempty"`
 }
 
 // SecretVolume is a volume with the keys of a Secret as files.
@@ -116,6 +124,17 @@ type SecretVolume struct {
 	DefaultMode *int32      `json:"defaultMode,omitempty"`
 	Items       []KeyToPath `json:"items,omitempty"`
 	Optional    bool        `json:"optional,omitzero"`
+}
+
+// EmptyDirVolume is a volume that is empty at first.
+type EmptyDirVolume struct {
+	SizeLimit jsontext.Value `json:"sizeLimit,omitzero"` // a string or a number
+}
+
+// ConfigMapVolume is a volume with the keys of a ConfigMap as files.
+type ConfigMapVolume struct {
+	Name  string      `json:"name"`
+	Items []KeyToPath `json:"items,omitempty"`
 }
 
 // KeyToPath is a key and the file that it becomes.

@@ -3,92 +3,96 @@
 package workload
 
 import (
-	"maps"
-	"slices"
-	"strings"
-
 	"github.com/go-json-experiment/json"
 	"gomodules.xyz/jsonpatch/v2"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
-	"github.com/credence-dev/credence/injector/annotation"
 	"github.com/credence-dev/credence/injector/patch"
 	"github.com/credence-dev/credence/injector/pod"
 )
 
 // Carry returns the operations that copy annotations from an object to its pod
-// template, and remove from there what was carried before and is gone from the
-// object. An annotation that the template's author wrote stays. The error is a
+// templates, and remove from there what was carried before and is gone from the
+// object. An annotation that a template's author wrote stays. The error is a
 // *pod.Error.
 //
 // Only objects without a controller carry: a Deployment's annotations are copied
 // to its ReplicaSets, and a ReplicaSet whose template changes is replaced by the
 // Deployment with another, without end.
-func Carry(object []byte, template Template) ([]jsonpatch.Operation, error) {
-	if !template.Carries {
-		return nil, nil
-	}
-	var onObject, onTemplate struct {
-		Metadata pod.Metadata `json:"metadata"`
-	}
-	if err := json.Unmarshal(object, &onObject); err != nil {
-		return nil, pod.Explain(err).NotA("workload")
-	}
-	if _, controlled := onObject.Metadata.Controller(); controlled {
-		return nil, nil
-	}
-	raw, err := template.in(object)
-	if err != nil || raw == nil {
+func Carry(object []byte, templates ...Template) ([]jsonpatch.Operation, error) {
+	carry, onObject, err := carryOf(object, templates)
+	if err != nil || !carry.changes() || carry.tooLarge {
 		return nil, err
 	}
-	if err := json.Unmarshal(raw, &onTemplate); err != nil {
-		return nil, pod.Within(template.Prefix, pod.Explain(err).NotA("pod template"))
+	var operations []jsonpatch.Operation
+	for _, one := range carry.templates {
+		builder := patch.Builder{Prefix: one.prefix, Operations: operations}
+		builder.AnnotateAll(one.metadata, one.set)
+		for _, key := range one.remove {
+			builder.RemoveAnnotation(key)
+		}
+		operations = builder.Operations
 	}
-	return carried(template.Prefix, &onObject.Metadata, &onTemplate.Metadata), nil
+	builder := patch.Builder{Operations: operations}
+	switch {
+	case carry.list != "":
+		builder.Annotate(onObject, v1alpha1.AnnotationCarried, carry.list)
+	case carry.listed:
+		builder.RemoveAnnotation(v1alpha1.AnnotationCarried)
+	}
+	return builder.Operations, nil
 }
 
-func carried(prefix string, workload, template *pod.Metadata) []jsonpatch.Operation {
-	before := slices.DeleteFunc(strings.Split(workload.Annotations[v1alpha1.AnnotationCarried], ","), func(key string) bool {
-		return !annotation.Asks(key) // whatever people write there, only our own are ever removed
-	})
-	wants := asked(workload.Annotations)
-	onTemplate := patch.Builder{Prefix: prefix}
-	var now []string
-	add := map[string]string{}
-	for _, key := range slices.Sorted(maps.Keys(wants)) {
-		value, there := template.Annotations[key]
-		if there && !slices.Contains(before, key) {
-			continue // the template's own
-		}
-		now = append(now, key)
-		if !there || value != wants[key] {
-			add[key] = wants[key]
-		}
-	}
-	onTemplate.AnnotateAll(template, add)
-	for _, key := range before {
-		if _, there := template.Annotations[key]; there && !slices.Contains(now, key) {
-			onTemplate.RemoveAnnotation(key)
-		}
-	}
-	onWorkload := patch.Builder{Operations: onTemplate.Operations}
-	switch list := strings.Join(now, ","); {
-	case list != "":
-		onWorkload.Annotate(workload, v1alpha1.AnnotationCarried, list)
-	case len(before) > 0:
-		onWorkload.RemoveAnnotation(v1alpha1.AnnotationCarried)
-	}
-	return onWorkload.Operations
+// Fits says whether there is room for what is to be carried: all annotations of an
+// object may have 256 KiB together, and so may those of a pod template. What does
+// not fit is not carried, for the API server would refuse it. It takes for fitting
+// what cannot be read.
+func Fits(object []byte, templates ...Template) bool {
+	carry, _, err := carryOf(object, templates)
+	return err != nil || !carry.tooLarge
 }
 
-// asked returns the annotations that ask for something. A key with a comma, which
-// the API server takes nowhere, could not be listed.
-func asked(annotations map[string]string) map[string]string {
-	asked := map[string]string{}
-	for key, value := range annotations {
-		if annotation.Asks(key) && !strings.Contains(key, ",") {
-			asked[key] = value
-		}
+// carryOf reads an object with its templates and decides what is to be done.
+func carryOf(object []byte, templates []Template) (carry, *pod.Metadata, error) {
+	var head struct {
+		Metadata pod.Metadata `json:"metadata"`
 	}
-	return asked
+	if err := json.Unmarshal(object, &head); err != nil {
+		return carry{}, nil, pod.Explain(err).NotA("workload")
+	}
+	if _, controlled := head.Metadata.Controller(); controlled || !mayCarry(head.Metadata.Annotations) {
+		return carry{}, &head.Metadata, nil
+	}
+	var list []target
+	for _, template := range templates {
+		raw, err := template.in(object)
+		if err != nil {
+			return carry{}, nil, err
+		}
+		if !template.Carries || raw == nil {
+			continue
+		}
+		var on struct {
+			Metadata pod.Metadata `json:"metadata"`
+		}
+		if err := json.Unmarshal(raw, &on); err != nil {
+			return carry{}, nil, pod.Within(template.Prefix, pod.Explain(err).NotA("pod template"))
+		}
+		list = append(list, target{prefix: template.Prefix, metadata: &on.Metadata})
+	}
+	return decide(head.Metadata.Annotations, list), &head.Metadata, nil
+}
+
+// IsUncarried says whether annotations of an object are not on its pod templates as
+// they would be if they had been carried. An object with a controller carries none.
+func IsUncarried(object map[string]string, templates ...map[string]string) bool {
+	if !mayCarry(object) { // most objects: this costs no memory
+		return false
+	}
+	list := make([]target, len(templates))
+	for i := range templates {
+		list[i].metadata = &pod.Metadata{Annotations: templates[i]}
+	}
+	carry := decide(object, list)
+	return carry.changes()
 }

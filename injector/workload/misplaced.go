@@ -13,33 +13,19 @@ import (
 	"github.com/credence-dev/credence/injector/pod"
 )
 
-// Kinds are the kinds that have pods, as "apps/v1 Deployment", sorted.
-func Kinds() []string {
-	var kinds []string
-	for key := range templates {
-		group, kind := key[0], key[1]
-		if group != "" {
-			group += "/"
-		}
-		kinds = append(kinds, group+"v1 "+kind)
-	}
-	slices.Sort(kinds)
-	return kinds
-}
-
 // Misplaced returns the places in an object that have annotations of ours which
 // nothing heeds, as JSON pointers of their metadata. It passes over what cannot be
 // read.
-func (t Template) Misplaced(object []byte) (places []string) {
+func (k *Kind) Misplaced(object []byte) (places []string) {
 	if !mayAsk(object) {
 		return nil
 	}
 	candidates := []string{""}
-	if t.Prefix == "/spec/jobTemplate/spec/template" {
+	if k.Is("batch", "CronJob") {
 		candidates = append(candidates, "/spec/jobTemplate")
 	}
 	for _, place := range candidates {
-		if place == "" && (t.Prefix == "" || t.heeds(object)) {
+		if place == "" && (len(k.Paths) == 0 || k.heeds(object)) {
 			continue
 		}
 		if asksAt(object, place) {
@@ -49,9 +35,9 @@ func (t Template) Misplaced(object []byte) (places []string) {
 	return places
 }
 
-// heeds says whether the annotations of an object are carried to its template, or
+// heeds says whether the annotations of an object are carried to its templates, or
 // those of the object that controls it.
-func (t Template) heeds(object []byte) bool {
+func (k *Kind) heeds(object []byte) bool {
 	var head struct {
 		Metadata pod.Metadata `json:"metadata"`
 	}
@@ -61,8 +47,8 @@ func (t Template) heeds(object []byte) bool {
 	if _, controlled := head.Metadata.Controller(); controlled {
 		return true
 	}
-	template, err := t.in(object)
-	return err != nil || t.Carries && template != nil
+	templates, err := k.Templates(object)
+	return err != nil || k.Carries && len(templates) > 0
 }
 
 // AsksUnheard says whether an object of a kind that is not known has annotations of

@@ -4,44 +4,19 @@ package workload
 
 import (
 	"bytes"
-	"strings"
+	"strconv"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/credence-dev/credence/injector/pod"
 )
 
-// Template says where the pods of a kind are described.
+// Template says where in one object its pods are described.
 type Template struct {
 	// Prefix is the JSON pointer of the pod template; empty for a pod itself.
 	Prefix string
 	// Carries says that annotations on the object are carried to its template.
 	Carries bool
-}
-
-// templates are the built-in kinds, by group and kind.
-var templates = map[[2]string]Template{
-	{"", "Pod"}:                   {},
-	{"", "PodTemplate"}:           {Prefix: "/template"},
-	{"", "ReplicationController"}: {Prefix: "/spec/template", Carries: true},
-	{"apps", "Deployment"}:        {Prefix: "/spec/template", Carries: true},
-	{"apps", "StatefulSet"}:       {Prefix: "/spec/template", Carries: true},
-	{"apps", "DaemonSet"}:         {Prefix: "/spec/template", Carries: true},
-	{"apps", "ReplicaSet"}:        {Prefix: "/spec/template", Carries: true},
-	{"batch", "Job"}:              {Prefix: "/spec/template", Carries: true},
-	{"batch", "CronJob"}:          {Prefix: "/spec/jobTemplate/spec/template", Carries: true},
-}
-
-// TemplateOf returns where the pods of a kind are described, and whether it is a
-// kind that has pods.
-func TemplateOf(apiVersion, kind string) (Template, bool) {
-	group, _, versioned := strings.Cut(apiVersion, "/")
-	if !versioned {
-		group = ""
-	}
-	template, ok := templates[[2]string{group, kind}]
-	return template, ok
 }
 
 // Decode reads the pod template in an object, or a pod itself. It is nil where an
@@ -59,25 +34,50 @@ func (t Template) Decode(object []byte) (*pod.Pod, error) {
 // pod it is the object itself.
 func (t Template) in(object []byte) (jsontext.Value, error) {
 	value := jsontext.Value(object)
-	if t.Prefix == "" {
-		return value, nil
-	}
-	at := ""
-	for name := range strings.SplitSeq(t.Prefix[1:], "/") {
+	at := jsontext.Pointer("")
+	for token := range jsontext.Pointer(t.Prefix).Tokens() {
 		if isNull(value) {
 			return nil, nil
 		}
-		var members map[string]jsontext.Value
-		if err := json.Unmarshal(value, &members); err != nil {
-			return nil, pod.Within(at, pod.Explain(err).NotA("workload"))
+		step := Step{Field: token}
+		if _, err := strconv.Atoi(token); err == nil && value.Kind() == '[' {
+			step = Step{Items: true}
 		}
-		value = members[name]
-		at += "/" + name
+		at = at.AppendToken(token)
+		below, err := step.in(found{string(at.Parent()), value})
+		if err != nil {
+			return nil, err
+		}
+		value = nil
+		for _, one := range below {
+			if one.pointer == string(at) {
+				value = one.value
+			}
+		}
 	}
-	if isNull(value) { // some workloads may be without a template
+	if t.Prefix != "" && isNull(value) { // some workloads may be without a template
 		return nil, nil
 	}
 	return value, nil
+}
+
+// Raw returns the JSON of the template in an object, nil where there is none.
+func (t Template) Raw(object []byte) []byte {
+	raw, err := t.in(object)
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// Name is the name in the metadata of the template in an object, empty where there is
+// none.
+func (t Template) Name(object []byte) string {
+	template, err := t.Decode(object)
+	if err != nil || template == nil {
+		return ""
+	}
+	return template.Metadata.Name
 }
 
 // isNull says whether a raw value is absent or null.

@@ -3,6 +3,8 @@
 package workload_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,44 +13,67 @@ import (
 	"github.com/credence-dev/credence/injector/workload"
 )
 
-func TestTemplateOf(t *testing.T) {
-	type want struct {
-		workload.Template
-		OK bool
-	}
-	carries := want{workload.Template{Prefix: "/spec/template", Carries: true}, true}
+func TestKindOf(t *testing.T) {
 	for name, test := range map[string]struct {
 		apiVersion, kind string
-		want             want
+		want             []string // paths; nil: not a kind that has pods
 	}{
-		"pod":                    {"v1", "Pod", want{workload.Template{}, true}},
-		"pod template":           {"v1", "PodTemplate", want{workload.Template{Prefix: "/template"}, true}},
-		"deployment":             {"apps/v1", "Deployment", carries},
-		"deployment to come":     {"apps/v2", "Deployment", carries},
-		"stateful set":           {"apps/v1", "StatefulSet", carries},
-		"daemon set":             {"apps/v1", "DaemonSet", carries},
-		"replica set":            {"apps/v1", "ReplicaSet", carries},
-		"replication controller": {"v1", "ReplicationController", carries},
-		"job":                    {"batch/v1", "Job", carries},
-		"cron job":               {"batch/v1", "CronJob", want{workload.Template{Prefix: "/spec/jobTemplate/spec/template", Carries: true}, true}},
-		"pod of others":          {"example.com/v1", "Pod", want{}},
-		"deployment of the core": {"v1", "Deployment", want{}},
-		"list":                   {"v1", "PodList", want{}},
-		"nothing":                {"", "", want{}},
+		"pod":                    {"v1", "Pod", []string{}},
+		"pod template":           {"v1", "PodTemplate", []string{".template"}},
+		"deployment":             {"apps/v1", "Deployment", []string{".spec.template"}},
+		"deployment to come":     {"apps/v2", "Deployment", []string{".spec.template"}},
+		"stateful set":           {"apps/v1", "StatefulSet", []string{".spec.template"}},
+		"daemon set":             {"apps/v1", "DaemonSet", []string{".spec.template"}},
+		"replica set":            {"apps/v1", "ReplicaSet", []string{".spec.template"}},
+		"replication controller": {"v1", "ReplicationController", []string{".spec.template"}},
+		"job":                    {"batch/v1", "Job", []string{".spec.template"}},
+		"cron job":               {"batch/v1", "CronJob", []string{".spec.jobTemplate.spec.template"}},
+		"training job":           {"kubeflow.org/v1", "PyTorchJob", []string{".spec.pytorchReplicaSpecs.*.template"}},
+		"MPI job of version 2":   {"kubeflow.org/v2beta1", "MPIJob", []string{".spec.mpiReplicaSpecs.*.template"}},
+		"Ray cluster":            {"ray.io/v1", "RayCluster", []string{".spec.headGroupSpec.template", ".spec.workerGroupSpecs[*].template"}},
+		"Knative service":        {"serving.knative.dev/v1", "Service", []string{".spec.template"}},
+		"service of the core":    {"v1", "Service", nil},
+		"pod of others":          {"example.com/v1", "Pod", nil},
+		"deployment of the core": {"v1", "Deployment", nil},
+		"list":                   {"v1", "PodList", nil},
+		"nothing":                {"", "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			template, ok := workload.TemplateOf(test.apiVersion, test.kind)
-			if diff := cmp.Diff(test.want, want{template, ok}); diff != "" {
+			kind, ok := workload.KindOf(test.apiVersion, test.kind)
+			var got []string
+			if ok {
+				got = []string{}
+			}
+			for _, path := range kind.Paths {
+				got = append(got, path.String())
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
+// TestKindsAreWhole: the table says of each kind what its users need.
+func TestKindsAreWhole(t *testing.T) {
+	seen := map[string]bool{}
+	for _, kind := range slices.Concat(workload.BuiltIn(), workload.ThirdParty()) {
+		if seen[kind.String()] || len(kind.Versions) == 0 || kind.Resource == "" || kind.Resource != strings.ToLower(kind.Resource) {
+			t.Errorf("%s stands twice or lacks something: %+v", kind.String(), kind)
+		}
+		seen[kind.String()] = true
+	}
+	for _, kind := range workload.ThirdParty() {
+		if kind.Group == "" || len(kind.Paths) == 0 || !kind.Carries {
+			t.Errorf("%s lacks something: %+v", kind.String(), kind)
+		}
+	}
+}
+
 // TestDecode holds where in the object a fault is, and that there may be no
 // template.
 func TestDecode(t *testing.T) {
-	deployment, _ := workload.TemplateOf("apps/v1", "Deployment")
+	deployment := workload.Template{Prefix: "/spec/template", Carries: true}
 	for name, test := range map[string]struct {
 		template workload.Template
 		object   string

@@ -25,18 +25,24 @@ func (c *collector) addRead(kind Kind, name string, how How, readers uint64) {
 	}
 }
 
-// annotations adds the credentials that annotations name.
+// annotations adds the credentials and assets that annotations name.
 func (c *collector) annotations(annotations map[string]string) {
-	for _, name := range annotation.Names(annotations) {
+	names := annotation.Names(annotations)
+	for _, name := range names.Credentials {
 		c.add(Credential, name, Uses)
 	}
+	c.add(Environment, names.Environment, Uses)
+	for _, name := range names.DataSources {
+		c.add(DataSource, name, Uses)
+	}
+	c.add(WorkloadTemplate, names.Template, Uses)
 }
 
 // template adds what a pod template refers to. Its pods get the pull secrets of
 // their service account only if it names none itself.
-func (c *collector) template(template *corev1.PodTemplateSpec) {
+func (c *collector) template(template *corev1.PodTemplateSpec, pull How) {
 	c.annotations(template.Annotations)
-	c.spec(&template.Spec, Uses)
+	c.spec(&template.Spec, pull)
 	if len(template.Spec.ImagePullSecrets) == 0 {
 		account := template.Spec.ServiceAccountName
 		if account == "" {

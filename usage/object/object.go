@@ -20,6 +20,9 @@ type Object struct {
 	// Started is when a pod's containers that read Secrets were started.
 	Started StartTimes
 	Shape   unique.Handle[Shape]
+	// Uncarried is a workload whose annotations are not on its pod templates as they
+	// would be if they had been carried. It takes no memory: the size is rounded up.
+	Uncarried bool
 }
 
 // Shape is what replicas have in common.
@@ -30,6 +33,9 @@ type Shape struct {
 	// Finished is a pod or Job that runs no more.
 	Finished bool
 	Refers   References
+	// Warnings are what the author of a pod that somebody controls was warned of when it
+	// was injected, a line each.
+	Warnings string
 }
 
 // Kind is that of an object, or of what objects refer to.
@@ -41,8 +47,17 @@ var (
 	PodTemplate    = unique.Make(schema.GroupKind{Kind: "PodTemplate"})
 	ServiceAccount = unique.Make(schema.GroupKind{Kind: "ServiceAccount"})
 	Secret         = unique.Make(schema.GroupKind{Kind: "Secret"})
-	Credential     = unique.Make(schema.GroupKind{Group: v1alpha1.Group, Kind: "Credential"})
+
+	Credential       = unique.Make(schema.GroupKind{Group: v1alpha1.Group, Kind: "Credential"})
+	Environment      = unique.Make(schema.GroupKind{Group: v1alpha1.Group, Kind: "Environment"})
+	DataSource       = unique.Make(schema.GroupKind{Group: v1alpha1.Group, Kind: "DataSource"})
+	WorkloadTemplate = unique.Make(schema.GroupKind{Group: v1alpha1.Group, Kind: "WorkloadTemplate"})
 )
+
+// IsAsset says whether a kind is one of assets.
+func IsAsset(kind Kind) bool {
+	return kind == Environment || kind == DataSource || kind == WorkloadTemplate
+}
 
 // Owner is the reference to a controller. The zero value is none.
 type Owner struct {

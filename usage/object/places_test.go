@@ -101,15 +101,14 @@ func TestTemplates(t *testing.T) {
 			continue
 		}
 		t.Run(one.Kind, func(t *testing.T) {
-			template, ok := workload.TemplateOf(one.GroupVersion().String(), one.Kind)
-			if !ok {
-				t.Fatal("the injector does not know the kind")
+			kind, ok := workload.KindOf(one.GroupVersion().String(), one.Kind)
+			if !ok || kind.Resource != one.Resource {
+				t.Fatal("the injector does not know the kind, or by another resource")
 			}
 			inner := `{"spec": {"imagePullSecrets": [{"name": "a-login"}]}}`
-			if template.Prefix != "" {
-				names := strings.Split(template.Prefix[1:], "/")
-				for _, name := range slices.Backward(names) {
-					inner = fmt.Sprintf(`{%q: %s}`, name, inner)
+			for _, path := range kind.Paths {
+				for _, step := range slices.Backward(path.Steps()) {
+					inner = fmt.Sprintf(`{%q: %s}`, step.Field, inner)
 				}
 			}
 			object, err := scheme.Scheme.New(one.GroupVersionKind)
@@ -122,7 +121,7 @@ func TestTemplates(t *testing.T) {
 			read, _ := Read(object)
 			want := []Reference{{Kind: Secret, Name: "a-login"}}
 			if diff := cmp.Diff(want, read.Shape.Value().Refers.List(), cmpopts.IgnoreFields(Reference{}, "How"), cmp.Comparer(func(a, b Kind) bool { return a == b })); diff != "" {
-				t.Errorf("what the pod template at %q refers to (-want +got):\n%s", template.Prefix, diff)
+				t.Errorf("what the pod template refers to (-want +got):\n%s", diff)
 			}
 		})
 	}

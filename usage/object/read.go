@@ -3,6 +3,7 @@
 package object
 
 import (
+	"strings"
 	"unique"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -11,7 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/workload"
 )
 
 // Served is a kind with the resource that serves it.
@@ -58,15 +61,45 @@ func Read(object any) (Object, bool) {
 }
 
 // New returns what is kept of an object that has pod templates.
-func New(kind schema.GroupKind, workload metav1.Object, finished bool, templates ...*corev1.PodTemplateSpec) Object {
+func New(kind schema.GroupKind, of metav1.Object, finished bool, templates ...*corev1.PodTemplateSpec) Object {
+	return newWorkload(kind, of, finished, Uses, templates)
+}
+
+// NewPulling is New for a kind whose templates get image pull secrets as pods do: what
+// their record says that nobody named counts apart.
+func NewPulling(kind schema.GroupKind, of metav1.Object, templates ...*corev1.PodTemplateSpec) Object {
+	return newWorkload(kind, of, false, Pulls, templates)
+}
+
+func newWorkload(kind schema.GroupKind, of metav1.Object, finished bool, pull How, templates []*corev1.PodTemplateSpec) Object {
 	var c collector
-	if metav1.GetControllerOfNoCopy(workload) == nil { // others count through live pods
-		c.annotations(workload.GetAnnotations())
+	independent := metav1.GetControllerOfNoCopy(of) == nil // others count through live pods
+	if independent {
+		c.annotations(of.GetAnnotations())
 		for _, template := range templates {
-			c.template(template)
+			c.template(template, pull)
+			if pull == Pulls {
+				c.automatic(template.Annotations)
+			}
 		}
 	}
-	return newObject(kind, workload, finished, &c)
+	object := newObject(kind, of, finished, &c)
+	object.Uncarried = independent && !finished && kind != PodTemplate.Value() && isUncarried(of, templates)
+	return object
+}
+
+// isUncarried says whether the annotations of a workload are not on its templates as
+// they should be. Those of one that is going do not matter.
+func isUncarried(object metav1.Object, templates []*corev1.PodTemplateSpec) bool {
+	if object.GetDeletionTimestamp() != nil {
+		return false
+	}
+	var few [1]map[string]string // most have one template
+	annotations := few[:0]
+	for _, template := range templates {
+		annotations = append(annotations, template.Annotations)
+	}
+	return workload.IsUncarried(object.GetAnnotations(), annotations...)
 }
 
 // templateIn returns the pod template of a workload or template, its kind, and
@@ -111,13 +144,23 @@ func readPod(pod *corev1.Pod) Object {
 	if !finished {
 		c.annotations(pod.Annotations)
 		c.spec(&pod.Spec, Pulls)
-		for _, name := range injector.Automatic(pod.Annotations) {
-			c.add(Credential, name, Automatic)
-		}
+		c.automatic(pod.Annotations)
 	}
 	object := newObject(Pod.Value(), pod, finished, &c)
+	if _, warned := pod.Annotations[v1alpha1.AnnotationWarnings]; warned && !finished && object.Shape.Value().Owner != (Owner{}) {
+		shape := object.Shape.Value()
+		shape.Warnings = strings.Join(injector.Warnings(pod.Annotations), "\n")
+		object.Shape = unique.Make(shape)
+	}
 	object.Started = startedIn(&pod.Status, c.readers)
 	return object
+}
+
+// automatic adds what a record of an injection says that nobody named.
+func (c *collector) automatic(annotations map[string]string) {
+	for _, name := range injector.Automatic(annotations) {
+		c.add(Credential, name, Automatic)
+	}
 }
 
 func newObject(kind schema.GroupKind, object metav1.Object, finished bool, c *collector) Object {

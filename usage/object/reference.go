@@ -9,9 +9,9 @@ import (
 )
 
 // Reference is that an object refers to a name in its own namespace: a
-// credential's, a Secret's, or a service account's, through which it may refer to
-// more. That is the place of assets too: an object refers to an asset by its name,
-// and the asset, as an object of its own, to credentials.
+// credential's, an asset's, a Secret's, or a service account's, through which it may
+// refer to more. What an asset refers to is not known here: that depends on where
+// the asset lives, not on who names it.
 type Reference struct {
 	Kind Kind
 	Name string
@@ -35,8 +35,8 @@ const (
 )
 
 // referable are the kinds that may be referred to, in the order of their codes in
-// References.
-var referable = []Kind{Credential, Secret, ServiceAccount}
+// References. Service accounts are the last.
+var referable = []Kind{Credential, Environment, DataSource, WorkloadTemplate, Secret, ServiceAccount}
 
 // References are an object's, in a form that is equal where they are: sorted by
 // kind and name, of which each stands once; then a byte for the kind, a byte for

@@ -45,11 +45,19 @@ type Entries struct {
 }
 
 // NewEntries returns Entries that log one line for each decision, and registers
-// their metrics.
+// their metrics. Where a process has several, they count together.
 func NewEntries(registry prometheus.Registerer, log logr.Logger) (*Entries, error) {
 	decisions := newDecisions()
 	if err := registry.Register(decisions); err != nil {
-		return nil, err
+		var before prometheus.AlreadyRegisteredError
+		known, ok := (*prometheus.CounterVec)(nil), false
+		if errors.As(err, &before) {
+			known, ok = before.ExistingCollector.(*prometheus.CounterVec)
+		}
+		if !ok {
+			return nil, err
+		}
+		decisions = known
 	}
 	return &Entries{decisions: decisions, rooms: newRooms(), log: log}, nil
 }

@@ -24,8 +24,8 @@ func (h *handler) logDecision(asked Inquiry, response *Response, result Outcome)
 		h.log.Info("refused", h.fields(asked, "outcome", string(result), "annotation", Shortened(response.Annotation))...)
 	case result == OutcomeInjected:
 		h.log.Info("injected", h.fields(asked, response.Logged...)...)
-	case result == OutcomeStamped:
-		h.log.Info("stamped", h.fields(asked)...)
+	case result == OutcomeStamped, result == OutcomeCarried:
+		h.log.Info(string(result), h.fields(asked)...)
 	case result == OutcomeUnchanged:
 		if log := h.log.V(1); log.Enabled() {
 			log.Info("admitted unchanged", h.fields(asked)...)

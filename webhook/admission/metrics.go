@@ -13,6 +13,7 @@ type Outcome string
 const (
 	OutcomeInjected  Outcome = "injected"
 	OutcomeStamped   Outcome = "stamped"
+	OutcomeCarried   Outcome = "carried"
 	OutcomeUnchanged Outcome = "unchanged"
 	OutcomeRefused   Outcome = "refused"
 	// OutcomeNotReady: something could not be known or used yet, and trying again
@@ -23,7 +24,7 @@ const (
 	OutcomePanic Outcome = "panic"
 )
 
-var outcomes = []Outcome{OutcomeInjected, OutcomeStamped, OutcomeUnchanged, OutcomeRefused, OutcomeNotReady, OutcomeError, OutcomePanic}
+var outcomes = []Outcome{OutcomeInjected, OutcomeStamped, OutcomeCarried, OutcomeUnchanged, OutcomeRefused, OutcomeNotReady, OutcomeError, OutcomePanic}
 
 // newDecisions counts reviews. The labels are bounded. Durations are those of
 // controller-runtime's webhook server.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
+	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/webhook/own"
 )
@@ -185,7 +186,7 @@ func TestNames(t *testing.T) {
 				known.Set(catalog.NewEntry(has(t, sys(test.old))))
 			}
 			change := own.Changed(old, claim(test.new))
-			rivals := known.Rivals(claim(test.new))
+			rivals := known.Rivals(asset.Credential, claim(test.new))
 			refused := ""
 			if refusal := change.Refuse("credential", claim(test.new), rivals); refusal != nil {
 				refused = fmt.Sprintf("%s: %s", refusal.Field, refusal.Message)

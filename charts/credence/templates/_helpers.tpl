@@ -60,5 +60,14 @@ A pod with very many annotations counts as one that asks: looking at each could 
 {{ include "credence.hasAnnotations" . }} &&
 (object.metadata.annotations.size() > 1000 ||
 object.metadata.annotations.exists(name, name.matches('{{ include "credence.annotationPattern" . }}') &&
-!(name in ['credence.dev/injected', 'credence.dev/restarted-for'])))
+!(name in ['credence.dev/injected', 'credence.dev/restarted-for', 'credence.dev/warnings'])))
+{{- end -}}
+
+{{/* Resources as a flag takes them, "cpu=10m,memory=64Mi". Give a map, or nothing. */}}
+{{- define "credence.quantities" -}}
+{{- $items := list -}}
+{{- range $name, $quantity := . -}}
+{{- $items = append $items (printf "%s=%v" $name $quantity) -}}
+{{- end -}}
+{{- join "," $items -}}
 {{- end -}}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package adoption
+
+import (
+	"testing"
+
+	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/feed"
+)
+
+// TestAssetsConcernNothing: assets come by the same way as credentials.
+func TestAssetsConcernNothing(t *testing.T) {
+	for what, change := range map[string]feed.Change{
+		"a new one":        {After: &v1alpha1.Environment{}},
+		"one that changes": {Before: &v1alpha1.DataSource{}, After: &v1alpha1.DataSource{}},
+		"one that goes":    {Before: &v1alpha1.WorkloadTemplate{}},
+	} {
+		if got := (&reconciler{}).affected(t.Context(), change); got != nil {
+			t.Errorf("%s concerns %v", what, got)
+		}
+	}
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package kinds deals with WorkloadKinds: whether the kind is there and has pod
+// templates where they say, that its objects are followed, and that the API server
+// asks the webhook about them.
+//
+// It must not import reconcilers, webhooks or the injector, but for what the kinds of
+// workload are.
+package kinds

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"gomodules.xyz/jsonpatch/v2"
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+
+	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/annotation"
+	"github.com/credence-dev/credence/injector/patch"
+	"github.com/credence-dev/credence/injector/workload"
+	"github.com/credence-dev/credence/webhook/admission"
+)
+
+// Where workloads are reviewed that are created or changed. Both entries fail open,
+// and neither ever refuses: what a workload asks for is decided when its pods come.
+const (
+	// PathCarry is for workloads that have annotations of ours, on themselves or in
+	// their pod template.
+	PathCarry = "/workloads/carry"
+	// PathTemplatePullSecrets is for the other workloads of projects whose controller
+	// looks up images before there is a pod.
+	PathTemplatePullSecrets = "/workloads/pull-secrets"
+)
+
+// workloads carries annotations to pod templates, and says what the pods would be
+// told. It asks the catalog and nobody else.
+type workloads struct {
+	known *catalog.Catalog
+	kinds *workload.Registry
+	clock clock.PassiveClock
+}
+
+// workloadRequest is the part of a request about a workload that we read. The objects
+// are kept as they came: which part of them matters depends on the kind.
+type workloadRequest struct {
+	admission.Request
+	Kind      metav1.GroupVersionKind `json:"kind"`
+	Object    jsontext.Value          `json:"object"`
+	OldObject jsontext.Value          `json:"oldObject"`
+}
+
+// workloadInquiry asks what is carried.
+type workloadInquiry struct {
+	*workloadRequest
+	*workloads
+	head struct {
+		Metadata struct {
+			Name              string         `json:"name"`
+			GenerateName      string         `json:"generateName"`
+			CreationTimestamp metav1.Time    `json:"creationTimestamp"`
+			DeletionTimestamp jsontext.Value `json:"deletionTimestamp"`
+		} `json:"metadata"`
+	}
+	fault error // of the object, which cannot be read
+}
+
+func (w *workloads) read(review []byte) (admission.Inquiry, error) {
+	request, _, err := decode[workloadRequest](review, "workload")
+	if err != nil {
+		return nil, err
+	}
+	asked := &workloadInquiry{workloadRequest: request, workloads: w}
+	if len(request.Object) > 0 {
+		asked.fault = json.Unmarshal(request.Object, &asked.head)
+	}
+	return asked, nil
+}
+
+// Subject implements admission.Inquiry.
+func (q *workloadInquiry) Subject() (key, name string) {
+	if name = q.head.Metadata.Name; name == "" {
+		name = q.head.Metadata.GenerateName
+	}
+	return "workload", q.Kind.Kind + "/" + name
+}
+
+func (q *workloadInquiry) isNew() bool { return q.Operation == string(admissionv1.Create) }
+
+// Decide implements admission.Inquiry.
+func (q *workloadInquiry) Decide(context.Context) (admission.Response, admission.Outcome) {
+	kind, known := q.kinds.Of(metav1.GroupVersion{Group: q.Kind.Group, Version: q.Kind.Version}.String(), q.Kind.Kind)
+	switch {
+	case !known || !kind.Carries || q.SubResource != "" || !q.isNew() && q.Operation != string(admissionv1.Update):
+		// As for pods: such reviews come only by a configuration that is not ours, or that
+		// is a moment ahead of us.
+		return admission.Response{Warnings: []string{fmt.Sprintf("credence is asked about %s of %q, which is not for this entry; correct the webhook configuration",
+			admission.Shortened(q.Operation), admission.Shortened(q.What()))}}, admission.OutcomeError
+	case q.fault != nil || len(q.Object) == 0:
+		return q.leave("it cannot be read")
+	case present(q.head.Metadata.DeletionTimestamp):
+		return admission.Response{}, admission.OutcomeUnchanged
+	}
+	templates, err := kind.Templates(q.Object)
+	if err != nil {
+		return q.leave(err.Error())
+	}
+	operations, err := workload.Carry(q.Object, templates...)
+	if err != nil {
+		return q.leave(err.Error())
+	}
+	return q.decide(&kind, templates, operations)
+}
+
+// leave admits a workload as it is, for the API server to judge.
+func (q *workloadInquiry) leave(problem string) (admission.Response, admission.Outcome) {
+	return admission.Response{Warnings: []string{warning("annotations are not carried to the pod template: " + problem)}}, admission.OutcomeUnchanged
+}
+
+// maxWarning is how much of a warning the API server passes on.
+const maxWarning = 200
+
+func warning(text string) string { return annotation.OneLine(text, maxWarning) }
+
+func (q *workloadInquiry) decide(kind *workload.Kind, templates []workload.Template, operations []jsonpatch.Operation) (admission.Response, admission.Outcome) {
+	answer := admission.Response{}
+	if len(operations) > 0 {
+		if why := q.fixed(kind, templates); why != "" {
+			answer.Warnings, operations = append(answer.Warnings, warning(why)), nil
+		}
+	} else if !workload.Fits(q.Object, templates...) {
+		answer.Warnings = append(answer.Warnings, warning(injector.NotCarriedTooLarge))
+	}
+	current, err := patch.Apply(q.Object, operations)
+	if err != nil {
+		return q.leave("the patch does not apply")
+	}
+	request := injector.Request{Namespace: q.Namespace, Since: q.since}
+	if pull := q.pullSecrets(kind, templates, current, request); len(pull) > 0 {
+		operations = append(operations, pull...)
+	}
+	answer.Operations = operations
+	answer.Warnings = append(answer.Warnings, injector.Check(q.known, current, templates, request)...)
+	answer.Warnings = answer.Warnings[:min(len(answer.Warnings), maxWarnings)]
+	if len(operations) == 0 {
+		return answer, admission.OutcomeUnchanged
+	}
+	return answer, admission.OutcomeCarried
+}
+
+// maxWarnings is how many warnings a client is shown.
+const maxWarnings = 5
+
+// since is how old the workload of the pods is: those of one that was there before a
+// credential's deletion began may still have it.
+func (q *workloadInquiry) since() (time.Time, bool) {
+	if q.isNew() || q.head.Metadata.CreationTimestamp.IsZero() {
+		return q.clock.Now(), true
+	}
+	return q.head.Metadata.CreationTimestamp.Time, true
+}
+
+// fixed says why the templates must stay as they are: a change of them would be
+// refused, and with it whatever else somebody wanted.
+func (q *workloadInquiry) fixed(kind *workload.Kind, templates []workload.Template) string {
+	switch {
+	case q.isNew():
+		return ""
+	case kind.OnlyNew:
+		return fmt.Sprintf("annotations of a %s are carried to its pods when it is created, and not after; create it anew", kind.Kind)
+	case kind.Revisions:
+		for _, template := range templates {
+			if name := template.Name(q.Object); name != "" && name == template.Name(q.OldObject) {
+				return fmt.Sprintf("annotations are not carried to the template of revision %q, which must not change under that name; give it another name, or none", name)
+			}
+		}
+	}
+	return ""
+}
+
+// pullSecrets adds the registry logins to templates of kinds whose controllers look
+// for them there. A template that stays as it is gets none, for a change would be a
+// roll-out that nobody asked for.
+func (q *workloadInquiry) pullSecrets(kind *workload.Kind, templates []workload.Template, current []byte, request injector.Request) []jsonpatch.Operation {
+	if !kind.PullSecrets || q.fixed(kind, templates) != "" {
+		return nil
+	}
+	var operations []jsonpatch.Operation
+	for _, template := range templates {
+		decoded, err := template.Decode(current)
+		if err != nil || decoded == nil || !q.isNew() && sameAt(current, q.OldObject, template) {
+			continue
+		}
+		request.Pod, request.Prefix = decoded, template.Prefix
+		operations = append(operations, injector.OnlyPullSecrets(q.known, request)...)
+	}
+	return operations
+}
+
+// sameAt says whether two versions of an object have the same template.
+func sameAt(a, b []byte, at workload.Template) bool {
+	first, second := at.Raw(a), at.Raw(b)
+	if bytes.Equal(first, second) {
+		return true
+	}
+	first, second = bytes.Clone(first), bytes.Clone(second)
+	return (*jsontext.Value)(&first).Canonicalize() == nil && (*jsontext.Value)(&second).Canonicalize() == nil && bytes.Equal(first, second)
+}
+
+func present(raw jsontext.Value) bool { return len(raw) > 0 && raw.Kind() != 'n' }
