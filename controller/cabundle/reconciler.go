@@ -86,7 +86,7 @@ func (r *reconciler) keep(ctx context.Context, namespace string, found *metadata
 		now = behind(found)
 	case found == nil:
 		err = r.create(ctx, namespace, wanted)
-	case found.Labels[v1alpha1.LabelCABundle] != wanted.fingerprint :
+	case found.Labels[v1alpha1.LabelCABundle] != wanted.fingerprint || len(found.ManagedFields) > 0:
 		err = r.rewrite(ctx, found, wanted)
 	}
 	if err != nil {

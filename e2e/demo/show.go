@@ -57,7 +57,7 @@ var stories = []story{
 func (d *Demo) Run(ctx context.Context) error {
 	wrong := 0
 	for _, show := range []func(context.Context) (int, error){
-		always(d.showSetup), d.showStories, d.showRefusals, always(d.showRotation), always(d.showJoining),
+		always(d.showSetup), d.showStories, d.showRefusals, d.showAssets, d.showDeletion, always(d.showRotation), always(d.showJoining),
 	} {
 		n, err := show(ctx)
 		if err != nil {
@@ -112,7 +112,15 @@ func (d *Demo) showStories(ctx context.Context) (wrong int, err error) {
 
 // show waits for a workload's pod and prints it before and after.
 func (d *Demo) show(ctx context.Context, s story) (right bool, err error) {
-	var pod *corev1.Pod
+	pod, err := d.podOf(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	return d.compare(s, pod), nil
+}
+
+// podOf waits for a workload's pod.
+func (d *Demo) podOf(ctx context.Context, s story) (pod *corev1.Pod, err error) {
 	err = local.Poll(ctx, "the pod of "+s.owner, func(ctx context.Context) (bool, error) {
 		pods := &corev1.PodList{}
 		if err := d.Client().List(ctx, pods, client.InNamespace(s.namespace)); err != nil {
@@ -124,9 +132,12 @@ func (d *Demo) show(ctx context.Context, s story) (right bool, err error) {
 		}
 		return at >= 0, nil
 	})
-	if err != nil {
-		return false, err
-	}
+	return pod, err
+}
+
+// compare prints what a pod asks for and was given, and says whether that is as it
+// should be.
+func (d *Demo) compare(s story, pod *corev1.Pod) (right bool) {
 	d.say("\n%s (%s)", s.title, s.namespace)
 	for key, value := range pod.Annotations {
 		if annotation.Asks(key) {
@@ -142,9 +153,9 @@ func (d *Demo) show(ctx context.Context, s story) (right bool, err error) {
 	}
 	if !slices.Equal(got, s.want) {
 		d.say("    NOT AS EXPECTED, which is:\n          %s", strings.Join(s.want, "\n          "))
-		return false, nil
+		return false
 	}
-	return true, nil
+	return true
 }
 
 // given lists what of Secrets is in a pod.
