@@ -57,7 +57,7 @@ var stories = []story{
 func (d *Demo) Run(ctx context.Context) error {
 	wrong := 0
 	for _, show := range []func(context.Context) (int, error){
-		always(d.showSetup), d.showStories, d.showRefusals, d.showAssets, d.showDeletion, always(d.showRotation), always(d.showJoining),
+		always(d.showSetup), d.showStories, d.showRefusals, d.showAssets, always(d.showDeletion), always(d.showRotation), always(d.showJoining),
 	} {
 		n, err := show(ctx)
 		if err != nil {
