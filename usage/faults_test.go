@@ -10,7 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -82,7 +84,7 @@ func refusal(request *http.Request, code int) *http.Response {
 		http.StatusGone: metav1.StatusReasonExpired, http.StatusUnprocessableEntity: metav1.StatusReasonInvalid,
 		http.StatusServiceUnavailable: metav1.StatusReasonServiceUnavailable,
 	}
-	body := fmt.Sprintf(`{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": %q, "code": %d}`, reasons[code], code)
+	body := fmt.Sprintf(`{"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "refused", "reason": %q, "code": %d}`, reasons[code], code)
 	return &http.Response{
 		StatusCode: code, Request: request, ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)),
@@ -163,4 +165,33 @@ func TestWithoutStreaming(t *testing.T) {
 	}
 	w.remove(w.deployment())
 	w.users()
+}
+
+// TestRefusedWatchIsLogged: a reflector tries a watch again and again by itself, and
+// somebody has to hear of it.
+func TestRefusedWatchIsLogged(t *testing.T) {
+	w := newWorld(t)
+	l := &line{refuse: func(path string, query url.Values) int {
+		if strings.HasSuffix(path, "/cronjobs") && query.Get("watch") != "" {
+			return http.StatusTooManyRequests
+		}
+		return 0
+	}}
+	lines := make(chan string, 100)
+	w.follow(l.config(t), usage.Options{Log: funcr.New(func(_, args string) {
+		select {
+		case lines <- args:
+		default: // nobody reads any more
+		}
+	}, funcr.Options{})})
+	for deadline := time.After(30 * time.Second); ; {
+		select {
+		case said := <-lines:
+			if strings.Contains(said, "cannot follow") && strings.Contains(said, "CronJob.batch") {
+				return
+			}
+		case <-deadline:
+			t.Fatal("nothing is said of a kind that cannot be watched")
+		}
+	}
 }

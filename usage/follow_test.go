@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
@@ -60,7 +59,7 @@ func newWorld(t *testing.T) *world {
 // follow has the index follow the cluster until the test ends.
 func (w *world) follow(config *rest.Config, options usage.Options) *usage.Follower {
 	w.Helper()
-	options.Log, options.Registerer = logr.Discard(), w.metrics
+	options.Registerer = w.metrics
 	options.RetryBase, options.RetryMax = 20*time.Millisecond, 200*time.Millisecond
 	follower, err := usage.Follow(config, w.index, options)
 	if err != nil {

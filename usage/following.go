@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
@@ -59,6 +60,11 @@ func (k *following) followOnce(ctx context.Context) {
 	if k.optional && (meta.IsNoMatchError(err) || apierrors.IsNotFound(err)) {
 		k.empty() // with a kind go its objects, which the watch may not have told
 	}
+	k.tell(err)
+}
+
+// tell logs what keeps the kind from being followed, each problem once.
+func (k *following) tell(err error) {
 	if problem := err.Error(); problem != k.told {
 		k.told = problem
 		k.log.Info("cannot follow a kind of workload, trying again", "kind", k.kind.String(), "problem", problem)
@@ -81,7 +87,15 @@ const page = 500
 func (k *following) reflector(lw *cache.ListWatch, retry cache.ReflectorOptions) *cache.Reflector {
 	list := lw.ListWithContextFunc
 	slimmed := &cache.ListWatch{
-		WatchFuncWithContext: lw.WatchFuncWithContext,
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			w, err := lw.WatchFuncWithContext(ctx, options)
+			// The reflector begins again by itself, and says nothing. That a version is too
+			// old is no problem.
+			if err != nil && ctx.Err() == nil && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
+				k.tell(err)
+			}
+			return w, err
+		},
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			if options.ResourceVersion == "0" {
 				options.ResourceVersion = "" // "0" is answered from a cache that ignores the limit
