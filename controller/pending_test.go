@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller"
@@ -201,9 +202,10 @@ func TestPendingIsCleanedUp(t *testing.T) {
 		t.Fatalf("too early: %q", writes)
 	}
 	clock.SetTime(loser.CreationTimestamp.Add(10 * time.Minute))
-	w.nudges++
-	w.relabel(lost, "nudge", "now")
-	w.relabel(loser, "nudge", "now")
+	for _, secret := range []*corev1.Secret{lost, loser} { // it may be gone already
+		nudge := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"nudge":"now"}}}`))
+		w.must(client.IgnoreNotFound(w.Patch(w.Context(), secret, nudge)))
+	}
 	w.gone(lost)
 	w.gone(loser)
 	all = kept

@@ -21,6 +21,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -46,11 +47,13 @@ import (
 const patience = time.Minute
 
 // apiCluster is an API server with the project team-a. Processes reach it through a
-// proxy, which holds up what it says of Credentials until it is released.
+// proxy, which holds up what it says of Credentials and of WorkloadKinds until it is
+// released.
 type apiCluster struct {
 	client     client.Client
 	kubeconfig string
-	release    func()
+	// release releases all, releaseCredentials them alone.
+	release, releaseCredentials func()
 }
 
 func newCluster(t *testing.T) *apiCluster {
@@ -74,11 +77,15 @@ func newCluster(t *testing.T) *apiCluster {
 			t.Fatal(err)
 		}
 	}
-	released := make(chan struct{})
-	c.release = sync.OnceFunc(func() { close(released) })
+	credentials, kinds := make(chan struct{}), make(chan struct{})
+	c.releaseCredentials = sync.OnceFunc(func() { close(credentials) })
+	c.release = sync.OnceFunc(func() {
+		c.releaseCredentials()
+		close(kinds)
+	})
 	t.Cleanup(c.release)
 	written := clientcmdapi.NewConfig()
-	written.Clusters["proxy"] = &clientcmdapi.Cluster{Server: startProxy(t, config, released)}
+	written.Clusters["proxy"] = &clientcmdapi.Cluster{Server: startProxy(t, config, map[string]chan struct{}{"credentials": credentials, "workloadkinds": kinds})}
 	written.Contexts["proxy"] = &clientcmdapi.Context{Cluster: "proxy"}
 	written.CurrentContext = "proxy"
 	if err := clientcmd.WriteToFile(*written, c.kubeconfig); err != nil {
@@ -87,7 +94,7 @@ func newCluster(t *testing.T) *apiCluster {
 	return c
 }
 
-func startProxy(t *testing.T, config *rest.Config, released <-chan struct{}) (address string) {
+func startProxy(t *testing.T, config *rest.Config, released map[string]chan struct{}) (address string) {
 	t.Helper()
 	target, err := url.Parse(config.Host)
 	if err != nil {
@@ -99,9 +106,9 @@ func startProxy(t *testing.T, config *rest.Config, released <-chan struct{}) (ad
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/credentials") {
+		if wait, held := released[path.Base(r.URL.Path)]; held {
 			select {
-			case <-released:
+			case <-wait:
 			case <-r.Context().Done():
 				return
 			}

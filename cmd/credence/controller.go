@@ -140,7 +140,7 @@ func runController(stop context.Context, p *process, flags *controllerFlags) err
 	}
 	checks := front.checks()
 	checks["usage"] = complete(index)
-	if err := addChecks(mgr, following, checks); err != nil {
+	if err := addChecks(mgr, following.Synced, checks); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("progress", monitor.Check); err != nil {

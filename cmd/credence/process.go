@@ -143,13 +143,14 @@ func followCluster(ctx context.Context, mgr manager.Manager, layout credential.L
 	return known, following, feed.ObserveLag(metrics.Registry, process, following, clock.RealClock{})
 }
 
-// addChecks adds the liveness check and the readiness checks.
-func addChecks(mgr manager.Manager, following *feed.Feed, ready map[string]healthz.Checker) error {
+// addChecks adds the liveness check and the readiness checks, of which one is that the
+// caches are complete.
+func addChecks(mgr manager.Manager, synced func() bool, ready map[string]healthz.Checker) error {
 	if err := mgr.AddHealthzCheck("alive", healthz.Ping); err != nil {
 		return err
 	}
 	ready["caches"] = func(*http.Request) error {
-		if !following.Synced() {
+		if !synced() {
 			return errors.New("the caches are not complete yet")
 		}
 		return nil

@@ -72,7 +72,7 @@ func runWebhook(stop context.Context, p *process, flags *servingFlags) error {
 	if err := front.registerMetrics(); err != nil {
 		return err
 	}
-	if err := addChecks(mgr, following, front.checks()); err != nil {
+	if err := addChecks(mgr, synced, front.checks()); err != nil {
 		return err
 	}
 	return front.run(ctx, mgr)

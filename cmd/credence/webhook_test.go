@@ -50,6 +50,12 @@ func TestWebhookProcess(t *testing.T) {
 			t.Errorf("before the caches are complete, %s says %d", check, code)
 		}
 	}
+	c.releaseCredentials()
+	for range 100 { // as long as one of them is not
+		if code := w.check(t, "/readyz/caches"); code != http.StatusInternalServerError {
+			t.Fatalf("before all caches are complete the check says %d", code)
+		}
+	}
 	c.release()
 	eventually(t, "the process to be ready", func() bool { return w.check(t, "/readyz") == http.StatusOK })
 	if code, body, closes := api.post(t, webhook.PathAnnotated); code != http.StatusOK || !strings.Contains(body, aRefusal) || closes {
