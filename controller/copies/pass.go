@@ -20,11 +20,14 @@ type pass struct {
 	mu      sync.Mutex
 	report  Report
 	written map[types.NamespacedName]*metav1.PartialObjectMetadata // as the API server answered; nil: gone
-	// open are the steps that were begun. Once the pass is over, what comes of them
-	// is the next one's to tell.
-	open  map[types.NamespacedName]dueStep
-	over  bool
-	ended chan struct{} // closed when the last of open is, if that is asked for
+	// open are the steps that were begun and have not told yet what came of them. Once
+	// the pass is over, that is the next one's to tell.
+	open map[types.NamespacedName]dueStep
+	over bool
+	// underway counts the steps that have not left yet: they leave after they told, and
+	// when the next pass may take the same.
+	underway int
+	ended    chan struct{} // closed when the last has left, if that is asked for
 }
 
 // disposal is how copies go.
@@ -45,17 +48,25 @@ func (p *pass) begin(due dueStep) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.open[due.target(p.wanted)] = due
+	p.underway++
 }
 
 // end takes down that a step was taken, and says whether there is still somebody
 // to tell. The caller holds the lock.
 func (p *pass) end(target types.NamespacedName) bool {
 	delete(p.open, target)
-	if len(p.open) == 0 && p.ended != nil {
+	return !p.over
+}
+
+// leave takes down that nothing of a step is under way any more.
+func (p *pass) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.underway--
+	if p.underway == 0 && p.ended != nil {
 		close(p.ended)
 		p.ended = nil
 	}
-	return !p.over
 }
 
 // finish waits a moment for what is still open and returns the report, with what
@@ -63,7 +74,7 @@ func (p *pass) end(target types.NamespacedName) bool {
 func (p *pass) finish(ctx context.Context, linger time.Duration) (Report, map[types.NamespacedName]*metav1.PartialObjectMetadata) {
 	ended := make(chan struct{})
 	p.mu.Lock()
-	if len(p.open) == 0 {
+	if p.underway == 0 {
 		close(ended)
 	} else {
 		p.ended = ended

@@ -4,6 +4,8 @@ package copies
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -35,4 +37,29 @@ func TestShows(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFinishWaitsUntilStepsHaveLeft: a step that told what came of it and is still on
+// record as under way would be put off by the next pass, without a reason.
+func TestFinishWaitsUntilStepsHaveLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPass(Wanted{UID: "1", Name: "s"}, nil)
+		gone := Copy{NamespacedName: types.NamespacedName{Namespace: "a", Name: "s"}}
+		p.begin(dueStep{Step: Step{Action: Remove, Namespace: "a", Copy: gone}})
+		p.removed(gone, Outcome{Current: true}, 0)
+		finished := false
+		go func() {
+			p.finish(t.Context(), time.Hour)
+			finished = true
+		}()
+		synctest.Wait()
+		if finished {
+			t.Error("it is over before its step has left")
+		}
+		p.leave()
+		synctest.Wait()
+		if !finished {
+			t.Error("it is not over although its step has left")
+		}
+	})
 }

@@ -148,6 +148,7 @@ func (w *Writer) start(p *pass, due dueStep, release func()) bool {
 	}
 	p.begin(due)
 	go func() {
+		defer p.leave()
 		defer w.errands.end(e)
 		defer release()
 		w.take(p, due.Step)
