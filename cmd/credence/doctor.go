@@ -51,7 +51,8 @@ status is 1 if anything is found.
 
 --repair=evict replaces such pods, one of each workload, by evicting them: if a
 controller owns them, if a PodDisruptionBudget allows it, and if a pod like them,
-created for show (dry run), has what they lack. Pods of Jobs are left alone.
+created for show (dry run), has what they lack. Pods that run to their end, as
+those of Jobs do, are left alone.
 
 --release-strays does something else, and only that: for half an hour the
 controller removes the copies that it holds because no Credential is left for

@@ -54,12 +54,17 @@ func (m *memory) keep(uncarried []usage.Uncarried) {
 	}
 }
 
-// carried notes that it was done.
+// carried notes that it was done. That it was is forgotten after long.
 func (m *memory) carried(uid types.UID, what string, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.tries == nil {
 		m.tries = map[types.UID]try{}
+	}
+	for other, t := range m.tries {
+		if now.Sub(t.at) > 2*longest {
+			delete(m.tries, other)
+		}
 	}
 	count := 1
 	if before := m.tries[uid]; before.what == what {
@@ -72,15 +77,10 @@ func (m *memory) carried(uid types.UID, what string, now time.Time) {
 const longest = 12 * time.Hour
 
 // pause is how long a workload is to be let be, because somebody took back what was
-// carried: each time twice as long. That one was carried is forgotten after long.
+// carried: each time twice as long.
 func (m *memory) pause(uid types.UID, what string, now time.Time, patience time.Duration) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for other, t := range m.tries {
-		if now.Sub(t.at) > 2*longest {
-			delete(m.tries, other)
-		}
-	}
 	t, known := m.tries[uid]
 	if !known || t.what != what {
 		return 0

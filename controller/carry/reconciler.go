@@ -42,12 +42,18 @@ const (
 	actionCarry = "Carry"
 )
 
-// behind is how long a pass waits that came too early.
-const behind = 5 * time.Second
+const (
+	// behind is how soon a workload is looked at again that was just written, by us or
+	// by somebody else.
+	behind = 5 * time.Second
+	// soon is how soon it is that cannot be carried now: that its author writes something
+	// else is no news to the index.
+	soon = 10 * time.Minute
+)
 
 // reconciler tells of one workload, and carries.
 type reconciler struct {
-	facts
+	backlog  *backlog
 	kinds    *workload.Registry
 	objects  dynamic.Interface
 	mapper   meta.RESTMapper
@@ -61,7 +67,7 @@ type reconciler struct {
 
 // Reconcile implements reconcile.TypedReconciler.
 func (r *reconciler) Reconcile(ctx context.Context, w usage.Uncarried) (reconcile.Result, error) {
-	if !slices.Contains(r.uncarried(), w) {
+	if !r.backlog.has(w) {
 		return ctrl.Result{}, nil // meanwhile it is
 	}
 	kind, known := r.kinds.Of(w.Group+"/", w.Kind)
@@ -107,18 +113,28 @@ func (r *reconciler) carry(ctx context.Context, kind *workload.Kind, w usage.Unc
 		return ctrl.Result{}, err
 	}
 	operations, why, err := plan(kind, live)
-	if err != nil || why != "" || len(operations) == 0 {
-		if why != "" {
-			r.tell(kind, w, eventNotCarried, "its annotations are not carried to its pod template: %s", why)
-		}
+	switch {
+	case err != nil:
 		return ctrl.Result{}, err
+	case why != "":
+		r.tell(kind, w, eventNotCarried, "its annotations are not carried to its pod template: %s", why)
+		return ctrl.Result{RequeueAfter: soon}, nil
+	case len(operations) == 0: // and the index is about to know
+		return ctrl.Result{RequeueAfter: soon}, nil
 	}
 	text, err := patch.AppendJSON(nil, operations)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if again := r.notYet(kind, w, string(text)); again > 0 {
-		return ctrl.Result{RequeueAfter: again}, nil
+	if pause := r.memory.pause(w.UID, string(text), r.clock.Now(), r.patience); pause > 0 {
+		r.tell(kind, w, eventReverted,
+			"somebody took back what was carried to its pod template; it is carried again later, and each time after twice as long")
+		return ctrl.Result{RequeueAfter: min(pause, soon)}, nil
+	}
+	// Each is a roll-out. The others wait their turn in the queue, and not by asking for
+	// it again and again.
+	if err := r.pace.Wait(ctx); err != nil {
+		return ctrl.Result{}, fmt.Errorf("waiting for the turn of %s: %w", w, err)
 	}
 	// Whoever writes in between is right: then this is a conflict.
 	operations = append([]jsonpatch.Operation{jsonpatch.NewOperation("add", "/metadata/resourceVersion", live.GetResourceVersion())}, operations...)
@@ -128,19 +144,6 @@ func (r *reconciler) carry(ctx context.Context, kind *workload.Kind, w usage.Unc
 	}
 	_, err = client.Patch(ctx, w.Name, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: v1alpha1.FieldManager})
 	return r.done(ctx, kind, w, string(text), err)
-}
-
-// notYet says after how long a workload is to be patched, 0 for now.
-func (r *reconciler) notYet(kind *workload.Kind, w usage.Uncarried, what string) time.Duration {
-	if pause := r.memory.pause(w.UID, what, r.clock.Now(), r.patience); pause > 0 {
-		r.tell(kind, w, eventReverted,
-			"somebody took back what was carried to its pod template; it is carried again later, and each time after twice as long")
-		return pause
-	}
-	if !r.pace.TryAccept() { // each is a roll-out
-		return time.Second
-	}
-	return 0
 }
 
 // done tells of what was carried, or of why it was not.
@@ -157,7 +160,7 @@ func (r *reconciler) done(ctx context.Context, kind *workload.Kind, w usage.Unca
 	r.recorder.Eventf(reference(kind, w), nil, corev1.EventTypeNormal, eventCarried, actionCarry,
 		"its annotations are carried to its pod template now; the webhook was not there when they were written")
 	log.FromContext(ctx).Info("Carried the annotations of a workload", "workload", w.String())
-	return ctrl.Result{}, nil
+	return ctrl.Result{RequeueAfter: behind}, nil // it may be taken back before anybody saw it
 }
 
 // plan returns what carries the annotations of an object, or why nothing can.

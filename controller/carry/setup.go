@@ -67,7 +67,7 @@ func Setup(mgr manager.Manager, options Options) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	r := &reconciler{
-		facts:    known,
+		backlog:  &backlog{},
 		kinds:    options.Kinds,
 		objects:  objects,
 		mapper:   mgr.GetRESTMapper(),
@@ -82,7 +82,7 @@ func Setup(mgr manager.Manager, options Options) error {
 		reconciler = options.Wrap(r)
 	}
 	return builder.TypedControllerManagedBy[usage.Uncarried](mgr).Named("carry").
-		WatchesRawSource(&watch{facts: known, memory: &r.memory, settle: cmp.Or(options.Settle, 2*time.Second), elected: mgr.Elected()}).
+		WatchesRawSource(&watch{facts: known, backlog: r.backlog, memory: &r.memory, settle: cmp.Or(options.Settle, 2*time.Second), elected: mgr.Elected()}).
 		WithOptions(options.Controller).
 		Complete(reconciler)
 }

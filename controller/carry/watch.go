@@ -4,6 +4,7 @@ package carry
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,10 +22,9 @@ type facts struct {
 	catalog *catalog.Catalog
 }
 
-// uncarried are those of projects. Elsewhere annotations mean nothing.
-func (f *facts) uncarried() []usage.Uncarried {
-	var list []usage.Uncarried
-	for _, one := range f.index.Uncarried() {
+// inProjects are those of projects. Elsewhere annotations mean nothing.
+func (f *facts) inProjects(all []usage.Uncarried) (list []usage.Uncarried) {
+	for _, one := range all {
 		if place, known := f.catalog.Place(one.Namespace); known && place.IsProject() {
 			list = append(list, one)
 		}
@@ -32,16 +32,41 @@ func (f *facts) uncarried() []usage.Uncarried {
 	return list
 }
 
-// watch brings the workloads that were not carried. What happens is collected for a
-// moment: after an outage they are many.
+// backlog are the workloads of projects that were not carried when they were last
+// listed. To list them for each pass would be work that grows with their square.
+type backlog struct {
+	mu   sync.Mutex
+	list map[usage.Uncarried]bool
+}
+
+func (b *backlog) has(w usage.Uncarried) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.list[w]
+}
+
+// replace returns what was there before.
+func (b *backlog) replace(list map[usage.Uncarried]bool) (before map[usage.Uncarried]bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before, b.list = b.list, list
+	return before
+}
+
+// watch brings the workloads that were not carried, each when it comes. What happens
+// is collected for a moment: after an outage they are many.
 type watch struct {
 	facts
-	memory *memory
-	settle time.Duration
+	backlog *backlog
+	memory  *memory
+	settle  time.Duration
 	// elected is closed when the process leads. Before that nobody takes anything out of
 	// the queue.
 	elected <-chan struct{}
 	news    atomic.Bool
+	// elsewhere says that some are in no project. Their namespace may become one, of which
+	// the index does not tell.
+	elsewhere bool
 }
 
 // Start implements source.TypedSource.
@@ -59,14 +84,25 @@ func (w *watch) Start(ctx context.Context, queue workqueue.TypedRateLimitingInte
 	return nil
 }
 
+// bring adds what has come. What was there before is in the queue, or waits to be
+// looked at again.
 func (w *watch) bring(queue workqueue.TypedInterface[usage.Uncarried]) {
-	if !w.news.Swap(false) {
+	if !w.news.Swap(false) && !w.elsewhere {
 		return
 	}
 	all := w.index.Uncarried()
 	w.memory.keep(all)
-	for _, one := range all { // where they are is asked later: a namespace may become a project
-		queue.Add(one)
+	here := w.inProjects(all)
+	w.elsewhere = len(here) < len(all)
+	now := make(map[usage.Uncarried]bool, len(here))
+	for _, one := range here {
+		now[one] = true
+	}
+	before := w.backlog.replace(now)
+	for _, one := range here {
+		if !before[one] {
+			queue.Add(one)
+		}
 	}
 }
 
@@ -83,7 +119,7 @@ func (g *gauge) Describe(descriptions chan<- *prometheus.Desc) { descriptions <-
 // that an alert knows the metric.
 func (g *gauge) Collect(metrics chan<- prometheus.Metric) {
 	counts := map[string]int{"Deployment.apps": 0, "StatefulSet.apps": 0, "DaemonSet.apps": 0, "CronJob.batch": 0, "Job.batch": 0}
-	for _, one := range g.uncarried() {
+	for _, one := range g.inProjects(g.index.Uncarried()) {
 		counts[one.GroupKind.String()]++
 	}
 	for kind, n := range counts {

@@ -154,21 +154,32 @@ func (c *Cluster) builtIn(ctx context.Context, kind object.Served, take func(sch
 }
 
 // otherKinds are the third-party kinds that are known and served, also those that
-// users tell of.
+// users tell of. Each is there once, however many tell of it.
 func (c *Cluster) otherKinds(ctx context.Context) (map[schema.GroupVersionKind]workload.Kind, error) {
-	all := workload.ThirdParty()
+	claims, all := &workload.Registry{}, workload.ThirdParty()
+	var told []workload.Claim
 	if err := c.each(ctx, "WorkloadKinds", &v1alpha1.WorkloadKindList{}, "", func(o client.Object) {
-		if kind, err := workload.Read(&o.(*v1alpha1.WorkloadKind).Spec); err == nil {
-			all = append(all, kind)
+		spec := &o.(*v1alpha1.WorkloadKind).Spec
+		if _, known := workload.KindOf(spec.APIVersion, spec.Kind); known {
+			return
+		}
+		if kind, err := workload.Read(spec); err == nil {
+			told = append(told, workload.Claim{Name: o.GetName(), Created: o.GetCreationTimestamp().Time, Kind: kind})
+			claims.Set(told[len(told)-1])
 		}
 	}); err != nil {
 		return nil, err
 	}
+	for _, claim := range told {
+		if holder, _ := claims.Holder(claim.Kind.Group, claim.Kind.Kind); holder.Name == claim.Name {
+			all = append(all, claim.Kind)
+		}
+	}
 	kinds := map[schema.GroupVersionKind]workload.Kind{}
 	for _, kind := range all {
 		mapping, err := c.Client.RESTMapper().RESTMapping(schema.GroupKind{Group: kind.Group, Kind: kind.Kind}, kind.Versions...)
-		switch _, known := kinds[schema.GroupVersionKind{Group: kind.Group, Version: kind.Versions[0], Kind: kind.Kind}]; {
-		case meta.IsNoMatchError(err) || known:
+		switch {
+		case meta.IsNoMatchError(err):
 		case err != nil:
 			return nil, fmt.Errorf("finding the resource of %s: %w", kind.String(), err)
 		default:

@@ -7,6 +7,10 @@
 // to.
 //
 // Examine is the examination, with readers: the controller and the command share it.
+// Whether something is wrong with a pod is decided in faults.go and lacks.go, purely;
+// whether it may be replaced in evict.go. What is told is in tell.go, and in warnings.go
+// what the webhook warned of.
+//
 // What a pod lacks is found by injecting into it once more, so this package alone of
 // the controllers knows the injector. It goes by content, and believes no annotation
 // that says what was injected. It must not import webhooks or reconcilers.

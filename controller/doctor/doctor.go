@@ -40,6 +40,8 @@ type doctor struct {
 	kicks chan struct{}
 	// problem is what was last logged of a failure.
 	problem string
+	// oddity is what was last logged of a pod that could not be judged.
+	oddity string
 }
 
 // Start examines until the context ends. It implements manager.Runnable.
@@ -107,17 +109,25 @@ func (d *doctor) round(ctx context.Context) {
 	if !d.ready() {
 		return
 	}
+	if what, err := d.attend(ctx); err != nil {
+		d.failed(ctx, what, err)
+		return
+	}
+	d.problem = ""
+}
+
+// attend is a round. With an error comes what could not be done.
+func (d *doctor) attend(ctx context.Context) (what string, err error) {
 	report, err := d.examine(ctx)
 	if err != nil {
-		d.failed(ctx, "Could not examine the cluster", err)
-		return
+		return "Could not examine the cluster", err
 	}
 	for _, kind := range Kinds {
 		d.found.WithLabelValues(string(kind)).Set(float64(report.Count(kind)))
 	}
 	d.teller.findings(&report)
 	if d.replacer == nil || !d.ready() {
-		return
+		return "", nil
 	}
 	err = d.replacer.Replace(ctx, &report)
 	d.teller.repairs(&report)
@@ -130,11 +140,7 @@ func (d *doctor) round(ctx context.Context) {
 			log.FromContext(ctx).Info("Evicted a pod that lacked something", "workload", f.Workload.String(), "pod", f.Pod, "lacked", f.Lacks)
 		}
 	}
-	if err != nil {
-		d.failed(ctx, "Could not replace pods", err)
-		return
-	}
-	d.problem = ""
+	return "Could not replace pods", err
 }
 
 // failed logs a failure, once while it stays the same.
@@ -150,11 +156,24 @@ func (d *doctor) examine(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	in := Input{Judge: d.Judge, Pods: concat(d.pods(ctx), waiting), Top: d.top, Sound: d.inOrder}
+	in := Input{Judge: d.Judge, Pods: concat(d.pods(ctx), waiting), Top: d.top, Sound: d.inOrder, Odd: d.odd(ctx)}
 	if d.uncarried != nil {
 		in.Uncarried = inProjects(d.uncarried(), d.Catalog)
 	}
 	return Examine(in)
+}
+
+// odd takes note that a pod could not be judged. The first one of a round is logged,
+// if it is another than before.
+func (d *doctor) odd(ctx context.Context) func(*corev1.Pod, error) {
+	first := true
+	return func(_ *corev1.Pod, err error) {
+		if problem := err.Error(); first && problem != d.oddity {
+			d.oddity = problem
+			log.FromContext(ctx).Info("Could not judge a pod", "problem", problem)
+		}
+		first = false
+	}
 }
 
 // waiting are the pods that may have not run yet. They are listed only where there is

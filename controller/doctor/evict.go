@@ -31,16 +31,17 @@ const (
 	Evicted Outcome = "evicted"
 	// Uncontrolled: nothing would make another pod.
 	Uncontrolled Outcome = "not replaced: nothing controls the pod, so nothing would make another"
-	// OfJob: Kubernetes counts an evicted pod of a Job as one that failed.
-	OfJob Outcome = "not replaced: the pod is of a Job, which counts an evicted pod as failed"
+	// RunsToEnd: a Job, and whatever else runs a pod to its end, counts one that is
+	// evicted as one that failed.
+	RunsToEnd Outcome = "not replaced: the pod runs to its end, and counts as failed if it is evicted"
 	// NotYet: a pod of the same workload was evicted a short time ago.
 	NotYet Outcome = "not replaced yet: a pod of the workload was evicted a short time ago"
 	// Gone: the pod is gone, or is another, or nothing is wrong with it any more.
 	Gone Outcome = "nothing to do any more"
 	// WouldLack: a pod like it, made just now for show, was not injected either.
 	WouldLack Outcome = "not replaced: a new pod was not injected either when it was tried"
-	// Refused: the API server refused such a pod.
-	Refused Outcome = "not replaced: a new pod was refused when it was tried"
+	// Refused: such a pod would be refused, or the API server did refuse it.
+	Refused Outcome = "not replaced: a new pod is refused"
 	// Blocked: a PodDisruptionBudget does not allow it now.
 	Blocked Outcome = "not replaced yet: a PodDisruptionBudget does not allow it now"
 	// Failed: the API server did not take the eviction.
@@ -69,6 +70,8 @@ type Replacer struct {
 
 	mu      sync.Mutex
 	evicted map[types.UID]time.Time // by workload
+	// futile is when a pod of a workload was last tried in vain.
+	futile map[types.UID]time.Time
 	// before is when another process may have evicted last.
 	before time.Time
 }
@@ -90,9 +93,9 @@ const maxFutile = 5
 func (r *Replacer) Replace(ctx context.Context, report *Report) error {
 	r.forget()
 	futile := 0
-	for i := range report.Findings {
-		f := &report.Findings[i]
-		if f.Pod == "" {
+	for _, f := range r.inTurn(report) {
+		if f.spared != "" {
+			f.Repair = f.spared
 			continue
 		}
 		outcome, err := r.replace(ctx, f)
@@ -103,6 +106,7 @@ func (r *Replacer) Replace(ctx context.Context, report *Report) error {
 		switch outcome {
 		case WouldLack, Refused:
 			futile++
+			r.noteFutile(f.Workload.UID)
 		case Evicted:
 			futile = 0
 		}
@@ -113,6 +117,47 @@ func (r *Replacer) Replace(ctx context.Context, report *Report) error {
 	return nil
 }
 
+// inTurn are the findings about pods. Workloads of which none was tried in vain come
+// first: a few that can never be helped must not keep all others from it.
+func (r *Replacer) inTurn(report *Report) (list []*Finding) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	still := map[types.UID]time.Time{}
+	for i := range report.Findings {
+		f := &report.Findings[i]
+		if f.Pod == "" {
+			continue
+		}
+		list = append(list, f)
+		if at, known := r.futile[f.Workload.UID]; known {
+			still[f.Workload.UID] = at
+		}
+	}
+	r.futile = still
+	slices.SortStableFunc(list, func(a, b *Finding) int { return still[a.Workload.UID].Compare(still[b.Workload.UID]) })
+	return list
+}
+
+func (r *Replacer) noteFutile(workload types.UID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.futile[workload] = r.Clock.Now()
+}
+
+// sparedFor says why a pod is not replaced whatever is wrong with it; nothing for one
+// that may be.
+func sparedFor(pod *corev1.Pod, refusal string) Outcome {
+	switch {
+	case metav1.GetControllerOfNoCopy(pod) == nil:
+		return Uncontrolled
+	case pod.Spec.RestartPolicy == corev1.RestartPolicyNever || pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure:
+		return RunsToEnd
+	case refusal != "":
+		return Refused
+	}
+	return ""
+}
+
 func (r *Replacer) replace(ctx context.Context, f *Finding) (Outcome, error) {
 	if !r.mayEvict(f.Workload.UID) {
 		return NotYet, nil
@@ -121,12 +166,8 @@ func (r *Replacer) replace(ctx context.Context, f *Finding) (Outcome, error) {
 	if err != nil || pod == nil {
 		return Gone, err
 	}
-	owner := metav1.GetControllerOfNoCopy(pod)
-	switch {
-	case owner == nil:
-		return Uncontrolled, nil
-	case owner.Kind == "Job":
-		return OfJob, nil
+	if spared := sparedFor(pod, ""); spared != "" {
+		return spared, nil
 	}
 	if outcome, err := r.rehearse(ctx, pod); err != nil || outcome != "" {
 		return outcome, err
@@ -178,7 +219,10 @@ func (r *Replacer) rehearse(ctx context.Context, pod *corev1.Pod) (Outcome, erro
 func rehearsal(pod *corev1.Pod) *corev1.Pod {
 	like := &corev1.Pod{Spec: *pod.Spec.DeepCopy()}
 	like.Namespace, like.Labels = pod.Namespace, pod.Labels
-	like.OwnerReferences = pod.OwnerReferences
+	like.OwnerReferences = slices.Clone(pod.OwnerReferences)
+	for i := range like.OwnerReferences {
+		like.OwnerReferences[i].BlockOwnerDeletion = nil // some API servers ask who sets it for a right on the owner
+	}
 	if like.GenerateName = pod.GenerateName; like.GenerateName == "" {
 		like.GenerateName = metav1.GetControllerOfNoCopy(pod).Name + "-"
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -33,6 +32,8 @@ type stage struct {
 	errorOfTry, errorOfEviction error
 	rehearsed, evicted          []string
 	onEviction                  func(*policyv1.Eviction)
+	// onTry, if there is one, says instead whether admission injects into a pod.
+	onTry func(*corev1.Pod) bool
 }
 
 func newStage(t *testing.T, pods ...*corev1.Pod) *stage {
@@ -62,7 +63,7 @@ func (s *stage) replacer(clock *clocktesting.FakePassiveClock) *Replacer {
 			if s.errorOfTry != nil {
 				return s.errorOfTry
 			}
-			if s.admits {
+			if s.onTry == nil && s.admits || s.onTry != nil && s.onTry(pod) {
 				s.inject(pod)
 			}
 			return nil
@@ -142,6 +143,8 @@ func of(kind, owner, name string, pod *corev1.Pod) *corev1.Pod {
 
 const (
 	runs  = "\nstatus: {phase: Running}"
+	once  = "spec: {restartPolicy: Never, containers: [{name: main, image: images.example.net/app}]}"
+	again = "spec: {restartPolicy: OnFailure, containers: [{name: main, image: images.example.net/app}]}"
 	waits = "spec: {containers: [{name: main, image: registry.example.com/app}]}\nstatus: {phase: Pending}"
 )
 
@@ -156,7 +159,10 @@ func TestReplace(t *testing.T) {
 		"without a pull secret":      {of("ReplicaSet", "web", "p", podOf(t, waits)), nil, Evicted},
 		"of a third-party kind":      {of("Rollout", "web", "p", podOf(t, asksForOpenAI+runs)), nil, Evicted},
 		"nothing controls it":        {podOf(t, asksForOpenAI+runs), nil, Uncontrolled},
-		"of a Job":                   {of("Job", "once", "p", podOf(t, asksForOpenAI+runs)), nil, OfJob},
+		"of a Job":                   {of("Job", "once", "p", podOf(t, asksForOpenAI+once+runs)), nil, RunsToEnd},
+		"of a Job that tries again":  {of("Job", "once", "p", podOf(t, asksForOpenAI+again+runs)), nil, RunsToEnd},
+		"of what is like a Job":      {of("Workflow", "steps", "p", podOf(t, asksForOpenAI+once+runs)), nil, RunsToEnd},
+		"one that would be refused":  {of("ReplicaSet", "web", "p", podOf(t, "metadata: {annotations: {credence.dev/credentials: opnai}}"+runs)), nil, Refused},
 		"admission is still away":    {of("ReplicaSet", "web", "p", podOf(t, asksForOpenAI+runs)), func(s *stage) { s.admits = false }, WouldLack},
 		"admission does not add it":  {of("ReplicaSet", "web", "p", podOf(t, waits)), func(s *stage) { s.admits = false }, WouldLack},
 		"a new one is refused":       {of("ReplicaSet", "web", "p", podOf(t, asksForOpenAI+runs)), func(s *stage) { s.errorOfTry = apierrors.NewForbidden(pods, "", errors.New("no")) }, Refused},
@@ -213,21 +219,6 @@ func TestReplaceOnce(t *testing.T) {
 	step(time.Hour)
 }
 
-// TestReplaceGivesUp: where admission is away, not every pod is tried.
-func TestReplaceGivesUp(t *testing.T) {
-	var pods []*corev1.Pod
-	for i := range 3 * maxFutile {
-		name := fmt.Sprintf("p-%02d", i)
-		pods = append(pods, of("ReplicaSet", name, name, podOf(t, asksForOpenAI+runs)))
-	}
-	s := newStage(t, pods...)
-	s.admits = false
-	s.replace(s.replacer(clocktesting.NewFakePassiveClock(time.Now())))
-	if len(s.rehearsed) != maxFutile {
-		t.Errorf("%d were tried, want %d", len(s.rehearsed), maxFutile)
-	}
-}
-
 // TestReplaceLooksAgain: what was found may be otherwise when its turn comes.
 func TestReplaceLooksAgain(t *testing.T) {
 	for name, change := range map[string]func(*stage){
@@ -266,6 +257,7 @@ spec:
   containers: [{name: main, image: images.example.net/app}]
   ephemeralContainers: [{name: debug, image: images.example.net/debug}]
 status: {phase: Running}`))
+	pod.OwnerReferences[0].BlockOwnerDeletion = new(true)
 	got, err := json.Marshal(rehearsal(pod))
 	if err != nil {
 		t.Fatal(err)
@@ -289,7 +281,7 @@ spec:
 	if diff := cmp.Diff(string(wanted), string(got)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if pod.Spec.NodeName == "" || len(pod.Annotations) != 3 {
+	if pod.Spec.NodeName == "" || len(pod.Annotations) != 3 || pod.OwnerReferences[0].BlockOwnerDeletion == nil {
 		t.Error("the pod itself is changed")
 	}
 }

@@ -22,6 +22,9 @@ type Input struct {
 	Uncarried []Workload
 	// Sound, if there is one, is called for each pod that nothing is wrong with.
 	Sound func(*corev1.Pod)
+	// Odd, if there is one, is called for each pod that cannot be judged. Without it, such
+	// a pod ends the examination.
+	Odd func(*corev1.Pod, error)
 }
 
 // Examine looks at pods and workloads. It reads by its input alone, and changes
@@ -43,8 +46,13 @@ func Examine(in Input) (report Report, err error) {
 		}
 		seen[pod.UID] = true
 		faults, err := in.faults(pod)
-		if err != nil {
+		switch {
+		case err == nil:
+		case in.Odd == nil:
 			return report, err
+		default:
+			in.Odd(pod, err)
+			continue
 		}
 		if len(faults) == 0 && in.Sound != nil {
 			in.Sound(pod)
@@ -53,7 +61,7 @@ func Examine(in Input) (report Report, err error) {
 			f := &faults[i]
 			report.Findings = append(report.Findings, Finding{
 				Kind: f.kind, Workload: in.Top(pod), Pod: pod.Name, PodUID: pod.UID,
-				Lacks: f.lacks, Refusal: f.refusal, Message: f.message(pod.Name),
+				Lacks: f.lacks, Refusal: f.refusal, Message: f.message(pod.Name), spared: sparedFor(pod, f.refusal),
 			})
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/credence-dev/credence/injector/fetch"
 	"github.com/credence-dev/credence/injector/patch"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/remark"
 	"github.com/credence-dev/credence/usage/object"
 )
 
@@ -51,7 +52,12 @@ type subject struct {
 
 // faults says what is wrong with a pod: nothing with one that runs no more or is
 // going, that no admission can change or that wants nothing.
-func (j *Judge) faults(of *corev1.Pod) ([]fault, error) {
+func (j *Judge) faults(of *corev1.Pod) (faults []fault, err error) {
+	defer func() { // one pod, which anybody can write, must not end the process
+		if recover() != nil { // what it was may quote the pod
+			faults, err = nil, fmt.Errorf("judging pod %s/%s: the program failed over it; please report that", of.Namespace, of.Name)
+		}
+	}()
 	place, _ := j.Catalog.Place(of.Namespace)
 	if isOver(of) || isMirror(of) || of.Annotations[v1alpha1.AnnotationInject] == "false" || !place.IsProject() {
 		return nil, nil
@@ -156,7 +162,7 @@ func (j *Judge) hasLogins(place credential.Place) bool {
 func (j *Judge) missingLogins(s *subject, result *injector.Result) []string {
 	var names []string
 	for name, ways := range result.Record {
-		if !slices.Contains(ways, injector.RecordAutomatic) {
+		if !slices.Contains(ways, remark.AutomaticPullSecret) {
 			continue
 		}
 		if entry, ok := j.Catalog.Lookup(s.place, name); ok && entry.DeletedAt == nil && !s.pulls(entry.KubernetesName) {

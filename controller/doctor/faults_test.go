@@ -53,6 +53,10 @@ spec: {containers: [{name: main, image: images.example.net/app, env: [{name: WAR
 		},
 		"its Secret in another way than now": {asksForOpenAI +
 			`spec: {containers: [{name: main, image: images.example.net/app, env: [{name: OLD, valueFrom: {secretKeyRef: {name: genericsecret-openai, key: api-key}}}]}]}`, nil},
+		"a copy of another type, by which the name went": {asksForOpenAI +
+			`spec: {containers: [{name: main, image: images.example.net/app, envFrom: [{secretRef: {name: accesskey-openai}}]}]}`, nil},
+		"and one that is in the way now": {"metadata: {annotations: {mount.credence.dev/a: 'openai:/a'}}\n" +
+			`spec: {volumes: [{name: v, secret: {secretName: password-openai}}], containers: [{name: main, image: images.example.net/app, volumeMounts: [{name: v, mountPath: /a}]}]}`, nil},
 		"the pod's own variable instead": {`
 metadata: {annotations: {env.credence.dev/TOKEN: openai/api-key}}
 spec: {containers: [{name: main, image: images.example.net/app, env: [{name: TOKEN, value: own}]}]}`, nil},
@@ -65,8 +69,11 @@ spec: {containers: [{name: main, image: images.example.net/app, env: [{name: TOK
 		"nothing of an environment": {"metadata: {annotations: {credence.dev/environment: plain}}", []fault{{kind: NotInjected, lacks: []string{`environment "plain"`}}}},
 		"nothing but variables of its own": {`
 metadata: {annotations: {credence.dev/environment: plain}}
-spec: {containers: [{name: main, image: images.example.net/app, env: [{name: LOG_LEVEL, value: own}]}]}`,
+spec: {containers: [{name: main, image: images.example.net/app, env: [{name: OTHER, value: own}]}]}`,
 			[]fault{{kind: NotInjected, lacks: []string{`environment "plain"`}}}},
+		"an environment that has changed a variable and gained another": {`
+metadata: {annotations: {credence.dev/environment: plain}}
+spec: {containers: [{name: main, image: images.example.net/app, env: [{name: LOG_LEVEL, value: before}]}]}`, nil},
 		"all its variables its own": {`
 metadata: {annotations: {credence.dev/environment: plain}}
 spec: {containers: [{name: main, image: images.example.net/app, env: [{name: LOG_LEVEL, value: own}, {name: GREETING, value: own}]}]}`, nil},
@@ -158,15 +165,31 @@ func TestExamine(t *testing.T) {
 	want := []Finding{
 		{Kind: NotCarried, Workload: web, Message: "the annotations of Deployment web were not carried to its pod template, so its pods do not have what they ask for"},
 		{Kind: PullSecretMissing, Workload: itself(waiting), Pod: "a", PodUID: "uid-a", Lacks: []string{`registry login "hub"`},
-			Message: `pod a has not run yet and lacks the pull secret of registry login "hub", which serves one of its images`},
+			Message: `pod a has not run yet and lacks the pull secret of registry login "hub", which serves one of its images`, spared: Uncontrolled},
 		{Kind: NotInjected, Workload: itself(asking), Pod: "p", PodUID: "uid-p", Lacks: []string{`credential "openai"`},
-			Message: `pod p was not injected: it has nothing of credential "openai", which its annotations name`},
+			Message: `pod p was not injected: it has nothing of credential "openai", which its annotations name`, spared: Uncontrolled},
 	}
-	if diff := cmp.Diff(want, report.Findings); diff != "" {
+	if diff := cmp.Diff(want, report.Findings, cmp.AllowUnexported(Finding{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"s"}, inOrder); diff != "" {
 		t.Errorf("in order (-want +got):\n%s", diff)
+	}
+}
+
+// TestExamineOddPods: a pod over which the program fails hides no other, and does not
+// end the process.
+func TestExamineOddPods(t *testing.T) {
+	fails := Input{Pods: each(podOf(t, asksForOpenAI), podOf(t, "metadata: {name: q, uid: uid-q}")), Top: itself}
+	if _, err := Examine(fails); err == nil { // it has no catalog
+		t.Error("what is not judged counts as sound")
+	}
+	var odd []string
+	fails.Odd = func(pod *corev1.Pod, err error) { odd = append(odd, pod.Name+": "+err.Error()) }
+	const problem = "the program failed over it; please report that"
+	report := must(Examine(fails))(t)
+	if diff := cmp.Diff([]string{"p: judging pod team-a/p: " + problem, "q: judging pod team-a/q: " + problem}, odd); diff != "" || len(report.Findings) != 0 {
+		t.Errorf("%d findings, odd (-want +got):\n%s", len(report.Findings), diff)
 	}
 }
 

@@ -56,6 +56,9 @@ type Finding struct {
 	Message string `json:"message"`
 	// Repair is what became of it, where somebody tried to put it right.
 	Repair Outcome `json:"repair,omitempty"`
+
+	// spared is why the pod is not to be replaced; empty where it may be.
+	spared Outcome
 }
 
 // Report is what an examination comes to, sorted by namespace, workload and pod.

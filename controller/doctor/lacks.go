@@ -5,7 +5,6 @@ package doctor
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/injector"
 	"github.com/credence-dev/credence/injector/annotation"
@@ -56,16 +56,28 @@ func (j *Judge) lacks(s *subject, result *injector.Result, refusal string) ([]st
 
 // lacksCredential says whether a pod has nothing of a credential and would get some.
 // Of one that means nothing now it is not known what its Secret was called: only a
-// pod that refers to no Secret has certainly none of it.
+// pod that refers to no Secret has certainly none of it. One that means another
+// credential than it did, whose copy had a name by another type, was injected then.
 func (j *Judge) lacksCredential(s *subject, name string, after sets.Set[string], refused bool) bool {
 	entry, ok := j.Catalog.Lookup(s.place, name)
 	switch {
 	case !ok:
 		return len(s.secrets) == 0
-	case s.secrets.Has(entry.KubernetesName):
+	case s.secrets.Has(entry.KubernetesName) || hasCopyOf(s.secrets, name):
 		return false
 	}
 	return refused || after.Has(entry.KubernetesName)
+}
+
+// hasCopyOf says whether one of Secrets is called as the copy of a credential of a name
+// is, of whatever type.
+func hasCopyOf(secrets sets.Set[string], name string) bool {
+	for _, definition := range credential.Definitions() {
+		if secrets.Has(definition.NamePrefix + name) {
+			return true
+		}
+	}
+	return false
 }
 
 // named is an asset that an annotation names.
@@ -179,7 +191,8 @@ func (j *Judge) given(s *subject, annotations map[string]string) (*corev1.Pod, e
 }
 
 // sharesAny says whether a pod has any of what another's containers were given: a
-// container that fetches, a variable with its value, or a mount.
+// container that fetches, a variable, or a mount. What the variable holds is not asked:
+// it may be what the asset had in it when the pod came.
 func sharesAny(given, p *corev1.Pod) bool {
 	has := map[string]*corev1.Container{}
 	for _, list := range [][]corev1.Container{p.Spec.InitContainers, p.Spec.Containers} {
@@ -196,7 +209,7 @@ func sharesAny(given, p *corev1.Pod) bool {
 			return true
 		}
 		return slices.ContainsFunc(c.Env, func(v corev1.EnvVar) bool {
-			return slices.ContainsFunc(own.Env, func(o corev1.EnvVar) bool { return reflect.DeepEqual(o, v) })
+			return slices.ContainsFunc(own.Env, func(o corev1.EnvVar) bool { return o.Name == v.Name })
 		}) || slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
 			return slices.ContainsFunc(own.VolumeMounts, func(o corev1.VolumeMount) bool { return o.MountPath == m.MountPath })
 		})

@@ -71,7 +71,7 @@ func (t *teller) repairs(report *Report) {
 			case Evicted:
 				t.event(workload, corev1.EventTypeNormal, eventReplaced, actionReplace,
 					fmt.Sprintf("evicted pod %s, which lacked %s; a new one has it", f.Pod, strings.Join(f.Lacks, ", ")))
-			case WouldLack, Refused, Failed, OfJob:
+			case WouldLack, Refused, Failed, RunsToEnd:
 				notDone[workload.UID] = string(f.Repair)
 			case NotYet, Blocked, "": // nothing new
 				if before, ok := t.notDone[workload.UID]; ok && notDone[workload.UID] == "" {

@@ -4,10 +4,12 @@ package doctor
 
 import (
 	"context"
+	"hash/maphash"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
 
@@ -42,8 +44,17 @@ type repeater struct {
 	elected  <-chan struct{}
 	interval time.Duration
 
-	known map[usage.Warned]*warned
+	known map[warning]*warned
 }
+
+// warning stands for a set of warnings at a workload. Where each run is a workload of
+// its own, very many are known in a day, so their words are not kept.
+type warning struct {
+	of   types.UID
+	said uint64
+}
+
+var seed = maphash.MakeSeed()
 
 // warned is what is known of warnings.
 type warned struct {
@@ -67,13 +78,14 @@ func (r *repeater) NeedLeaderElection() bool { return false }
 func (r *repeater) look() {
 	now, begins := r.clock.Now(), r.known == nil
 	if begins {
-		r.known = map[usage.Warned]*warned{}
+		r.known = map[warning]*warned{}
 	}
 	for _, one := range r.index.Warned() {
-		w := r.known[one]
+		key := warning{one.UID, maphash.String(seed, one.Warnings)}
+		w := r.known[key]
 		if w == nil {
 			w = &warned{first: now, told: begins}
-			r.known[one] = w
+			r.known[key] = w
 		}
 		w.last = now
 		if place, _ := r.catalog.Place(one.Namespace); w.told || !place.IsProject() {

@@ -33,7 +33,8 @@ const (
 	caAnnotation, caProvided = "credence.dev/ca", "provided"
 )
 
-// served is a kind that the webhook is to be asked about.
+// served is a kind that the webhook is to be asked about. Without a resource, it was
+// not to be found out whether it is: what it was asked of its group and version stays.
 type served struct{ group, version, resource string }
 
 // ensure makes the configuration what it should be: an entry like the chart's, with
@@ -54,7 +55,7 @@ func (r *reconciler) ensure(ctx context.Context, kinds []served) error {
 		return fmt.Errorf("reading MutatingWebhookConfiguration %s: %w", chartConfiguration, err)
 	}
 	want, err := desired(chart, live, kinds)
-	if err != nil {
+	if err != nil || want == nil {
 		return err
 	}
 	switch {
@@ -92,8 +93,8 @@ func same(live, want *admissionregistrationv1.MutatingWebhookConfiguration) bool
 		equality.Semantic.DeepEqual(live.Labels, want.Labels) && equality.Semantic.DeepEqual(live.Annotations, want.Annotations)
 }
 
-// desired is the configuration as it should be. It belongs to the chart's, so that it
-// goes with it.
+// desired is the configuration as it should be, nil where that is not known. It belongs
+// to the chart's, so that it goes with it.
 func desired(chart, live *admissionregistrationv1.MutatingWebhookConfiguration, kinds []served) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
 	i := slices.IndexFunc(chart.Webhooks, func(w admissionregistrationv1.MutatingWebhook) bool { return w.Name == chartEntry })
 	if i < 0 {
@@ -112,17 +113,51 @@ func desired(chart, live *admissionregistrationv1.MutatingWebhookConfiguration, 
 	if len(live.Webhooks) == 1 && len(live.Webhooks[0].ClientConfig.CABundle) > 0 && chart.Annotations[caAnnotation] != caProvided {
 		entry.ClientConfig.CABundle = live.Webhooks[0].ClientConfig.CABundle
 	}
-	scope := admissionregistrationv1.NamespacedScope
-	for _, kind := range kinds {
-		entry.Rules = append(entry.Rules, admissionregistrationv1.RuleWithOperations{
-			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update},
-			Rule: admissionregistrationv1.Rule{
-				APIGroups: []string{kind.group}, APIVersions: []string{kind.version}, Resources: []string{kind.resource}, Scope: &scope,
-			},
-		})
+	entry.Rules = rulesFor(kinds, live)
+	if len(entry.Rules) == 0 { // nothing is known yet of any kind
+		return nil, nil
 	}
 	want.Webhooks = []admissionregistrationv1.MutatingWebhook{*entry}
 	return want, nil
+}
+
+// rulesFor are the rules for kinds.
+func rulesFor(kinds []served, live *admissionregistrationv1.MutatingWebhookConfiguration) (rules []admissionregistrationv1.RuleWithOperations) {
+	listed := map[served]bool{}
+	add := func(kind served) {
+		if listed[kind] {
+			return
+		}
+		listed[kind] = true
+		rules = append(rules, admissionregistrationv1.RuleWithOperations{
+			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update},
+			Rule: admissionregistrationv1.Rule{
+				APIGroups: []string{kind.group}, APIVersions: []string{kind.version}, Resources: []string{kind.resource}, Scope: new(admissionregistrationv1.NamespacedScope),
+			},
+		})
+	}
+	for _, kind := range kinds {
+		if kind.resource != "" {
+			add(kind)
+			continue
+		}
+		for _, resource := range asked(live, kind.group, kind.version) {
+			add(served{kind.group, kind.version, resource})
+		}
+	}
+	return rules
+}
+
+// asked are the resources of a group and version that the webhook is asked about.
+func asked(live *admissionregistrationv1.MutatingWebhookConfiguration, group, version string) (resources []string) {
+	for i := range live.Webhooks {
+		for _, rule := range live.Webhooks[i].Rules {
+			if slices.Contains(rule.APIGroups, group) && slices.Contains(rule.APIVersions, version) {
+				resources = append(resources, rule.Resources...)
+			}
+		}
+	}
+	return resources
 }
 
 func merged(base, over map[string]string) map[string]string {

@@ -4,14 +4,12 @@ package kinds
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -48,16 +46,10 @@ func (r *reconciler) judge(ctx context.Context, told *v1alpha1.WorkloadKind, cla
 	if holder, _ := claims.Holder(kind.Group, kind.Kind); holder.Name != told.Name {
 		return no(v1alpha1.ReasonDuplicate, "WorkloadKind %s, which is older, tells of the same kind; delete one of them", holder.Name), nil
 	}
-	mapping, err := r.mapper.RESTMapping(schema.GroupKind{Group: kind.Group, Kind: kind.Kind}, kind.Versions...)
-	switch {
-	case noSuchKind(err):
-		return no(v1alpha1.ReasonNoSuchKind, "the API server has no kind %s in %s; install what defines it, or correct apiVersion and kind", kind.Kind, kind.APIVersion()), nil
-	case err != nil:
-		return verdict{}, fmt.Errorf("finding the resource of %s: %w", kind.String(), err)
-	case mapping.Scope.Name() != meta.RESTScopeNameNamespace:
-		return no(v1alpha1.ReasonNoSuchKind, "%s of %s is not namespaced, and pods are", kind.Kind, kind.Group), nil
+	resource, v, err := r.find(&kind)
+	if err != nil || v != nil {
+		return deref(v), err
 	}
-	resource := mapping.Resource.GroupResource()
 	if v, err := r.judgePaths(ctx, &kind, resource); err != nil || v != nil {
 		return deref(v), err
 	}
@@ -84,9 +76,29 @@ func deref(v *verdict) verdict {
 	return *v
 }
 
-func noSuchKind(err error) bool {
-	var discovery *meta.NoResourceMatchError
-	return meta.IsNoMatchError(err) || errors.As(err, &discovery) || apierrors.IsNotFound(err)
+// find returns the resource of a kind, or what is wrong with it. The API server is
+// asked each time: the manager's mapper goes on to know kinds that are gone.
+func (r *reconciler) find(kind *workload.Kind) (schema.GroupResource, *verdict, error) {
+	none := no(v1alpha1.ReasonNoSuchKind, "the API server has no kind %s in %s; install what defines it, or correct apiVersion and kind", kind.Kind, kind.APIVersion())
+	served, err := r.discovery.ServerResourcesForGroupVersion(kind.APIVersion())
+	switch {
+	case apierrors.IsNotFound(err):
+		return schema.GroupResource{}, &none, nil
+	case err != nil:
+		return schema.GroupResource{}, nil, fmt.Errorf("finding the resource of %s: %w", kind.String(), err)
+	}
+	for i := range served.APIResources {
+		one := &served.APIResources[i]
+		switch {
+		case one.Kind != kind.Kind || strings.Contains(one.Name, "/"): // or a subresource
+		case !one.Namespaced:
+			v := no(v1alpha1.ReasonNoSuchKind, "%s of %s is not namespaced, and pods are", kind.Kind, kind.Group)
+			return schema.GroupResource{}, &v, nil
+		default:
+			return schema.GroupResource{Group: kind.Group, Resource: one.Name}, nil, nil
+		}
+	}
+	return schema.GroupResource{}, &none, nil
 }
 
 // judgePaths looks at the definition of the kind, nil if nothing is wrong. Kinds of

@@ -101,6 +101,17 @@ func TestWorkloadKinds(t *testing.T) {
 	w.ready("later", v1alpha1.ReasonFollowed)
 	w.eventually("the other paths count", func() string { return cmp.Diff(".spec.groups[*].template", w.follower.paths("Gizmo")) })
 	w.asked("gizmos.example.com/v1")
+
+	// A definition goes, and no watch tells of that either.
+	w.undefine("Gizmo")
+	w.eventually("it is seen", func() string {
+		w.poke("later")
+		if err := w.Get(t.Context(), client.ObjectKey{Name: "later"}, told); err != nil {
+			return err.Error()
+		}
+		return missing(told, v1alpha1.ReasonNoSuchKind)
+	})
+	w.asked()
 	if err := w.Delete(t.Context(), kind("later", "")); err != nil {
 		t.Fatal(err)
 	}

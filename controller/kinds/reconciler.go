@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -40,9 +41,10 @@ const (
 type reconciler struct {
 	client   client.Client
 	live     client.Reader
-	mapper   meta.RESTMapper
 	recorder recorder.EventRecorder
 	repair   bool
+	// discovery says which kinds there are.
+	discovery discovery.ServerResourcesInterface
 	// resources are those that WorkloadKinds were found to be about. One worker uses it.
 	resources map[types.UID]string
 }
@@ -70,16 +72,17 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	for i := range list.Items {
 		told := &list.Items[i]
 		v, err := r.judge(ctx, told, claims)
-		resources[told.UID] = v.resource
+		resource, unknown := v.resource, false
 		if err == nil {
 			err = r.tell(ctx, told, v)
 		} else { // what could not be found out changes nothing
-			resources[told.UID] = r.resources[told.UID]
+			resource = r.resources[told.UID]
+			unknown = resource == ""
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("WorkloadKind %s: %w", told.Name, err))
 		}
-		if resource := resources[told.UID]; resource != "" {
+		if resources[told.UID] = resource; resource != "" || unknown {
 			group, version, _ := strings.Cut(told.Spec.APIVersion, "/")
 			kinds = append(kinds, served{group, version, resource})
 		}

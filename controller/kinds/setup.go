@@ -56,7 +56,7 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 		return fmt.Errorf("making a client for webhook configurations: %w", err)
 	}
 	var reconciler reconcile.Reconciler = &reconciler{
-		client: mgr.GetClient(), live: options.APIReader, mapper: mgr.GetRESTMapper(), recorder: options.Recorder, repair: options.Repair,
+		client: mgr.GetClient(), live: options.APIReader, discovery: objects.Discovery(), recorder: options.Recorder, repair: options.Repair,
 	}
 	if options.Wrap != nil {
 		reconciler = options.Wrap(reconciler)

@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -257,6 +258,17 @@ func (w *world) definitionOf(kind string) {
 		},
 	}
 	if _, err := envtest.InstallCRDs(config(w.T), envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{crd}}); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// undefine has the API server serve a kind of example.com/v1 no more.
+func (w *world) undefine(kind string) {
+	w.Helper()
+	crd := &unstructured.Unstructured{}
+	crd.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
+	crd.SetName(strings.ToLower(kind) + "s.example.com")
+	if err := w.Delete(w.Context(), crd); err != nil {
 		w.Fatal(err)
 	}
 }
