@@ -7,6 +7,7 @@ import (
 	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/injector/annotation"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/remark"
 )
 
 // part is an asset that another one names, for the record.
@@ -50,7 +51,7 @@ func (r *resolver) findAsset(o origin, kind asset.Kind, name string, at field) (
 	if !ok {
 		return origin{}, r.missing(o, kind, name, at)
 	}
-	inner := origin{annotation: o.annotation, asset: found, recorded: recordedAs(found)}
+	inner := origin{annotation: o.annotation, asset: found, recorded: remark.NameOf(found)}
 	if o.asset != nil {
 		r.parts = append(r.parts, part{o.recorded, inner.recorded})
 	}
@@ -65,7 +66,7 @@ func (r *resolver) findAsset(o origin, kind asset.Kind, name string, at field) (
 			return origin{}, nil
 		}
 	}
-	if found.DeletedAt != nil && r.isNewWorkload(found.DeletedAt) {
+	if found.DeletedAt != nil && r.request.isNewWorkload(found.DeletedAt) {
 		return origin{}, o.refuse("%s is being deleted and accepts no new workloads", found)
 	}
 	inside, _ := r.known.Inside(found) // it covers something, or it would not have been found

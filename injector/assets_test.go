@@ -21,6 +21,7 @@ import (
 	"github.com/credence-dev/credence/injector/fetch"
 	"github.com/credence-dev/credence/injector/patch"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/remark"
 )
 
 // A pod that is a copy of one in a cluster has the containers that fetch already, with
@@ -271,7 +272,7 @@ func TestAssetIn(t *testing.T) {
 		"environment/a": "Environment a", "data-source/b": "DataSource b", "template/c": "WorkloadTemplate c",
 		"environment": " ", "environment/": " ", "a": " ", "a/b": " ",
 	} {
-		kind, name, _ := injector.AssetIn(recorded)
+		kind, name, _ := remark.AssetIn(recorded)
 		if diff := cmp.Diff(want, string(kind)+" "+name); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", recorded, diff)
 		}

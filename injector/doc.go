@@ -2,7 +2,8 @@
 
 // Package injector decides what a pod gets: references (package annotation) are
 // resolved to credentials, merged into a plan for each container, and written as
-// JSON patch operations (package patch) that only add.
+// JSON patch operations (package patch) that only add. What is said of it, on the pod
+// and to its author, is kept by package remark.
 //
 // It sees only the part of a pod that it needs (package pod), wherever in an object
 // that is (package workload), and its operations are against the document as

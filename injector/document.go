@@ -3,10 +3,9 @@
 package injector
 
 import (
-	"slices"
-
 	"github.com/credence-dev/credence/injector/fetch"
 	"github.com/credence-dev/credence/injector/patch"
+	"github.com/credence-dev/credence/injector/remark"
 	"github.com/credence-dev/credence/injector/workload"
 )
 
@@ -39,55 +38,33 @@ func InjectDocument(known Catalog, document Document) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	all := results{Result: Result{Operations: carried}}
+	all, warnings := Result{Operations: carried}, remark.Warnings{}
 	if !workload.Fits(document.JSON, templates...) {
-		all.warnings.add("%s", NotCarriedTooLarge)
+		warnings.Add("%s", NotCarriedTooLarge)
 	}
 	for _, template := range templates {
 		pod, err := template.Decode(current)
 		if err != nil {
 			return Result{}, unreadable(err)
 		}
-		result, err := Inject(known, Request{
+		plan, refusal := decide(known, &Request{
 			Pod: pod, Namespace: document.Namespace, Prefix: template.Prefix,
-			PullSecrets: template.Prefix == "" || document.PullSecrets || document.Kind.PullSecrets, Fetch: document.Fetch,
+			PullSecrets: template.Prefix == "" || document.PullSecrets || template.PullSecrets, Fetch: document.Fetch,
 		})
-		if err != nil {
-			return Result{}, err
+		switch {
+		case refusal != nil:
+			return Result{}, refusal
+		case plan == nil:
+			continue
 		}
-		all.add(&result)
+		one := plan.result()
+		all.Operations = append(all.Operations, one.Operations...)
+		all.Record = all.Record.With(one.Record)
+		warnings.AddAll(&plan.warnings)
 	}
-	return all.whole(), nil
+	all.Warnings = warnings.List()
+	return all, nil
 }
 
 // NotCarriedTooLarge says why annotations stay where they are.
 const NotCarriedTooLarge = "the annotations are not carried to the pod template: its annotations would have more than the 256 KiB that the API server takes"
-
-// results is what several templates get together.
-type results struct {
-	Result
-	warnings warnings
-}
-
-func (r *results) add(one *Result) {
-	r.Operations = append(r.Operations, one.Operations...)
-	for _, warning := range one.Warnings {
-		r.warnings.add("%s", warning)
-	}
-	for name, ways := range one.Record {
-		if r.Record == nil {
-			r.Record = Record{}
-		}
-		for _, way := range ways {
-			if !slices.Contains(r.Record[name], way) {
-				r.Record[name] = append(r.Record[name], way)
-			}
-		}
-	}
-}
-
-func (r *results) whole() Result {
-	whole := r.Result
-	whole.Warnings = r.warnings.all()
-	return whole
-}

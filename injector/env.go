@@ -44,7 +44,7 @@ func (g *grant) withKey() string {
 
 // keep notes that the pod's own variable stays.
 func (p *plan) keep(container *containerPlan, g *grant, variable string) {
-	p.warnings.add("container %s already sets variable %s, which is kept instead of %s", annotation.Quote(container.Name), variable, g)
+	p.warnings.Add("container %s already sets variable %s, which is kept instead of %s", annotation.Quote(container.Name), variable, g)
 	p.note(g, "env "+variable+" (kept the pod's own in "+container.Name+")")
 }
 

@@ -28,7 +28,7 @@ func (p *plan) setEnvironments(environments []origin) *Refusal {
 			return refusal
 		}
 		container.environment = o.asset.Environment
-		p.record.add(o.recorded, "image of "+container.Name)
+		p.record.Add(o.recorded, "image of "+container.Name)
 	}
 	return nil
 }
@@ -38,7 +38,7 @@ func (p *plan) setEnvironments(environments []origin) *Refusal {
 func (p *plan) noteEnvironment(container *containerPlan, environments []origin) {
 	for _, o := range environments {
 		if image := o.asset.Environment.Image; image != "" && image == container.Image {
-			p.record.add(o.recorded, "image of "+container.Name)
+			p.record.Add(o.recorded, "image of "+container.Name)
 		}
 	}
 }

@@ -3,10 +3,6 @@
 package injector
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"strings"
-
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector/annotation"
@@ -94,12 +90,10 @@ func (r *resolver) fetcherMode() int32 {
 
 // bounded makes a name of at most 63 characters, the same for the same asset.
 func bounded(prefix, name string) string {
-	if len(prefix)+len(name) <= maxVolumeName {
+	if len(prefix)+len(name) <= maxLabel {
 		return prefix + name
 	}
-	sum := sha256.Sum256([]byte(name))
-	suffix := "-" + hex.EncodeToString(sum[:4])
-	return strings.TrimRight((prefix + name)[:maxVolumeName-len(suffix)], "-") + suffix
+	return withHash(prefix+name, []byte(name))
 }
 
 // claim finds the fetchers that the pod has already, by what they do: it may be a copy
@@ -185,8 +179,8 @@ func sameVolume(existing, wanted *pod.Volume) bool {
 // addFetchers plans the containers that the pod does not have yet, and their volumes.
 func (p *plan) addFetchers() {
 	for _, f := range p.fetchers {
-		if p.record.add(f.recorded, "fetch"); f.entry != nil {
-			p.record.add(f.entry.Name, "fetch "+f.recorded)
+		if p.record.Add(f.recorded, "fetch"); f.entry != nil {
+			p.record.Add(f.entry.Name, "fetch "+f.recorded)
 		}
 		if f.existing != nil {
 			continue

@@ -8,6 +8,7 @@ import (
 
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
@@ -16,6 +17,7 @@ import (
 	"github.com/credence-dev/credence/injector/annotation"
 	"github.com/credence-dev/credence/injector/fetch"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/remark"
 )
 
 // Catalog is what the injector knows of a cluster. Package catalog implements it.
@@ -60,6 +62,17 @@ type Request struct {
 	Fetch *fetch.Settings
 }
 
+// isNewWorkload says whether the pod belongs to a workload that came after a
+// deletion began. Replacements of older pods are admitted: else the protection
+// would cause the outage that it is there to prevent.
+func (r *Request) isNewWorkload(deletedAt *metav1.Time) bool {
+	if r.Since == nil {
+		return true
+	}
+	since, controlled := r.Since()
+	return !controlled || since.After(deletedAt.Time)
+}
+
 // Result is what a pod gets.
 type Result struct {
 	// Operations turn the document into the injected one. They only add, except where
@@ -69,47 +82,59 @@ type Result struct {
 	// should know.
 	Warnings []string
 	// Record is what each credential and each asset became.
-	Record Record
+	Record remark.Record
 }
 
 // Inject decides what a pod gets. The error, if any, is a *Refusal, and then there
 // are no operations: nothing is ever half injected. Applied to its own result it
 // finds nothing more to do.
 func Inject(known Catalog, request Request) (Result, error) {
-	if _, isMirror := request.Pod.Metadata.Annotations[corev1.MirrorPodAnnotationKey]; isMirror {
-		return Result{}, nil // of a static pod: the kubelet runs it from a file, and it may not refer to Secrets
-	}
-	wanted, err := annotation.Parse(request.Pod.Metadata.Annotations)
-	if wanted.Off {
+	plan, refusal := decide(known, &request)
+	switch {
+	case refusal != nil:
+		return Result{}, refusal
+	case plan == nil:
 		return Result{}, nil
-	}
-	place, _ := known.Place(request.Namespace)
-	if err != nil {
-		return Result{}, malformed(known, place, err)
-	}
-	if !place.IsProject() {
-		return Result{}, outsideProjects(known.Layout(), place, request)
-	}
-	resolver := resolver{known: known, place: place, request: &request}
-	if refusal := resolver.resolve(&wanted); refusal != nil {
-		return Result{}, refusal
-	}
-	plan, refusal := newPlan(&request, resolver.fetchers)
-	if refusal != nil {
-		return Result{}, refusal
-	}
-	plan.warnings = resolver.warnings
-	if refusal := plan.addAll(&resolver, &wanted); refusal != nil {
-		return Result{}, refusal
-	}
-	if request.PullSecrets {
-		plan.addAutomatic(known, place)
 	}
 	return plan.result(), nil
 }
 
+// decide makes the plan for a pod; nil if it gets nothing whatever there is.
+func decide(known Catalog, request *Request) (*plan, *Refusal) {
+	if _, isMirror := request.Pod.Metadata.Annotations[corev1.MirrorPodAnnotationKey]; isMirror {
+		return nil, nil // of a static pod: the kubelet runs it from a file, and it may not refer to Secrets
+	}
+	wanted, err := annotation.Parse(request.Pod.Metadata.Annotations)
+	if wanted.Off {
+		return nil, nil
+	}
+	place, _ := known.Place(request.Namespace)
+	if err != nil {
+		return nil, malformed(known, place, err)
+	}
+	if !place.IsProject() {
+		return nil, outsideProjects(known.Layout(), place, request)
+	}
+	resolver := resolver{known: known, place: place, request: request}
+	if refusal := resolver.resolve(&wanted); refusal != nil {
+		return nil, refusal
+	}
+	plan, refusal := newPlan(request, resolver.fetchers)
+	if refusal != nil {
+		return nil, refusal
+	}
+	plan.warnings = resolver.warnings
+	if refusal := plan.addAll(&resolver, &wanted); refusal != nil {
+		return nil, refusal
+	}
+	if request.PullSecrets {
+		plan.addAutomatic(known, place)
+	}
+	return plan, nil
+}
+
 // outsideProjects refuses annotated pods. Others are none of our business.
-func outsideProjects(layout credential.Layout, place credential.Place, request Request) error {
+func outsideProjects(layout credential.Layout, place credential.Place, request *Request) *Refusal {
 	keys := make([]string, 0, 4)
 	for key := range request.Pod.Metadata.Annotations {
 		if annotation.Asks(key) {

@@ -185,19 +185,6 @@ func outcome(t *testing.T, known injector.Catalog, request injector.Request) str
 	return fmt.Sprintf("%s\n%q\n%v", operations, result.Warnings, err)
 }
 
-func TestRecord(t *testing.T) {
-	record := injector.Record{"b": {"env A", `mount /<a>"`}, "a": {"envFrom"}}
-	if diff := cmp.Diff([]string{"a", "b"}, record.Names()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(`{"a":["envFrom"],"b":["env A","mount /<a>\""]}`, record.String()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff("{}", injector.Record(nil).String()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
 // TestOneOperationCreatesAList holds that no list is created twice: the second
 // would overwrite the first.
 func TestOneOperationCreatesAList(t *testing.T) {

@@ -40,7 +40,7 @@ func (p *plan) giveMount(container *containerPlan, g *grant) *Refusal {
 	mount := ownedMount{mode: mode, grant: g, exists: exists}
 	if !exists {
 		if !certain {
-			p.warnings.add("container %s may run as any user: files of credential %q are readable by root only; set runAsUser, runAsNonRoot or a mode",
+			p.warnings.Add("container %s may run as any user: files of credential %q are readable by root only; set runAsUser, runAsNonRoot or a mode",
 				annotation.Quote(container.Name), g.entry.Name)
 		}
 		if volume.name == "" {
@@ -48,9 +48,7 @@ func (p *plan) giveMount(container *containerPlan, g *grant) *Refusal {
 		}
 		mount.volume = volume.name
 	}
-	container.mounts = append(container.mounts, mount)
-	container.paths.Add(g.mount.Path)
-	p.note(g, g.what)
+	p.addMount(container, mount)
 	return nil
 }
 
@@ -63,10 +61,14 @@ func (p *plan) giveData(container *containerPlan, g *grant) *Refusal {
 	if refusal != nil {
 		return refusal
 	}
-	container.mounts = append(container.mounts, ownedMount{volume: g.fetched.volume, grant: g, exists: exists})
-	container.paths.Add(g.mount.Path)
-	p.note(g, g.what)
+	p.addMount(container, ownedMount{volume: g.fetched.volume, grant: g, exists: exists})
 	return nil
+}
+
+func (p *plan) addMount(container *containerPlan, mount ownedMount) {
+	container.mounts = append(container.mounts, mount)
+	container.paths.Add(mount.grant.mount.Path)
+	p.note(mount.grant, mount.grant.what)
 }
 
 // checkOwnMounts compares with what is already in the plan. It is done where the

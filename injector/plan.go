@@ -8,6 +8,7 @@ import (
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/injector/annotation"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/remark"
 	"github.com/credence-dev/credence/injector/search"
 )
 
@@ -21,8 +22,8 @@ type plan struct {
 	pull       search.Set[string] // new ones
 	ownPull    search.Index[pod.LocalReference]
 	fetchers   []*fetcher
-	record     recorder
-	warnings   warnings
+	record     remark.Recorder
+	warnings   remark.Warnings
 }
 
 // containerPlan is what one container gets. The pod's own part comes from
@@ -134,7 +135,7 @@ func mostly(grants []grant) string {
 // addAll merges everything that was resolved into the plan.
 func (p *plan) addAll(r *resolver, wanted *annotation.Wanted) *Refusal {
 	for _, part := range r.parts {
-		p.record.add(part.of, part.name)
+		p.record.Add(part.of, part.name)
 	}
 	if refusal := p.addGrants(r.grants, wanted); refusal != nil {
 		return refusal
@@ -186,10 +187,10 @@ func (p *plan) addGrant(g *grant, chosen *annotation.Containers) *Refusal {
 // note records what a grant became: of the credential, and of the asset.
 func (p *plan) note(g *grant, what string) {
 	if g.entry != nil {
-		p.record.add(g.entry.Name, what)
+		p.record.Add(g.entry.Name, what)
 	}
 	if g.asset != nil {
-		p.record.add(g.recorded, what)
+		p.record.Add(g.recorded, what)
 	}
 }
 

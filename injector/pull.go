@@ -8,14 +8,7 @@ import (
 
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
-)
-
-// How a pull secret is recorded.
-const (
-	recordPullSecret = "imagePullSecrets"
-	// RecordAutomatic is the record of a pull secret that nobody named: it was added
-	// because its registry serves one of the pod's images.
-	RecordAutomatic = "imagePullSecrets (automatic)"
+	"github.com/credence-dev/credence/injector/remark"
 )
 
 // addNamedPullSecret adds the pull secret of a credential that the pod names,
@@ -24,7 +17,7 @@ func (p *plan) addNamedPullSecret(g *grant) {
 	if !p.request.PullSecrets {
 		return
 	}
-	p.note(g, recordPullSecret)
+	p.note(g, remark.PullSecret)
 	p.addPullSecret(g.entry.KubernetesName)
 }
 
@@ -42,7 +35,8 @@ type match struct {
 }
 
 // addAutomatic adds the pull secrets whose registries serve an image of the pod,
-// most specific pattern first, in the order in which the kubelet tries them.
+// most specific pattern first, in the order in which the kubelet tries them. What all
+// pull secrets cost in a template is said to its author.
 func (p *plan) addAutomatic(known Catalog, place credential.Place) {
 	var (
 		images  []credential.Image
@@ -58,40 +52,49 @@ func (p *plan) addAutomatic(known Catalog, place credential.Place) {
 		}
 	})
 	slices.SortStableFunc(matches, func(a, b match) int { return strings.Compare(b.pattern, a.pattern) })
-	var before Record
+	var before remark.Record
 	for _, m := range matches {
 		entry := m.entry
-		if p.record.has(entry.Name, recordPullSecret) || !p.usableNow(entry, place) {
+		if p.record.Has(entry.Name, remark.PullSecret) {
 			continue
 		}
 		if p.ownPull.Has(entry.KubernetesName) {
 			// The pod's own, unless an earlier pass of ours added it.
 			if before == nil {
-				before = parseRecord(p.request.Pod.Metadata.Annotations)
+				before = remark.ReadRecord(p.request.Pod.Metadata.Annotations)
 			}
-			if !before.has(entry.Name, RecordAutomatic) {
+			if !before.Has(entry.Name, remark.AutomaticPullSecret) {
 				continue
 			}
 		}
-		p.addPullSecret(entry.KubernetesName)
-		p.record.add(entry.Name, RecordAutomatic)
+		if p.usableNow(entry, place) {
+			p.addPullSecret(entry.KubernetesName)
+			p.record.Add(entry.Name, remark.AutomaticPullSecret)
+		}
+	}
+	if p.request.Prefix != "" && len(p.pull.Items) > 0 {
+		p.warnings.Add("imagePullSecrets in a pod template keep the API server from adding those of the service account")
 	}
 }
 
-// usableNow says whether a credential that nobody named may be added. What
-// cannot be used is left out: a pod that did not ask is never refused.
+// usableNow says whether a credential that nobody named may be added, and warns of a
+// Secret that is not as it should be. What cannot be used is left out: a pod that did
+// not ask is never refused.
 func (p *plan) usableNow(entry *catalog.Entry, place credential.Place) bool {
 	switch {
 	case entry.Problem != "" || entry.SourceMissing && !entry.KeysKnown:
 		return false
-	case entry.DeletedAt != nil && (&resolver{request: p.request}).isNewWorkload(entry.DeletedAt):
-		return false
-	case entry.Taken(place.Namespace):
-		p.warnings.add("registry login %q is not used: another Secret in namespace %s has its name %s", entry.Name, place.Namespace, entry.KubernetesName)
+	case entry.DeletedAt != nil && p.request.isNewWorkload(entry.DeletedAt):
 		return false
 	}
-	if entry.Pending(place.Namespace) {
-		p.warnings.add("registry login %q is not in namespace %s yet; pulling is tried again until it is", entry.Name, place.Namespace)
+	switch entry.SecretIn(place.Namespace) {
+	case catalog.SecretTaken:
+		p.warnings.Add("registry login %q is not used: another Secret in namespace %s has its name %s", entry.Name, place.Namespace, entry.KubernetesName)
+		return false
+	case catalog.SecretPending:
+		p.warnings.Add("registry login %q is not in namespace %s yet; pulling is tried again until it is", entry.Name, place.Namespace)
+	case catalog.SecretMaybeTaken:
+		warnMaybeTaken(&p.warnings, entry, place.Namespace)
 	}
 	return true
 }

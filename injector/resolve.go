@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector/annotation"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/remark"
 )
 
 // grant is one thing that a credential or an asset gives to some containers: a
@@ -48,7 +47,7 @@ type resolver struct {
 	known    Catalog
 	place    credential.Place
 	request  *Request
-	warnings warnings
+	warnings remark.Warnings
 	seen     []*catalog.Entry // whose state was checked
 
 	grants       []grant
@@ -146,7 +145,7 @@ func sameCredential(a, b *catalog.Entry) bool {
 // check says why a credential cannot be used in this namespace now.
 func (r *resolver) check(o origin, entry *catalog.Entry) *Refusal {
 	switch {
-	case entry.DeletedAt != nil && r.isNewWorkload(entry.DeletedAt):
+	case entry.DeletedAt != nil && r.request.isNewWorkload(entry.DeletedAt):
 		return o.refuse("credential %q is being deleted and accepts no new workloads", entry.Name)
 	case entry.Definition.Delivery == "":
 		return o.refuse("credential %q has a type that this version of Credence does not know: %s", entry.Name, entry.Definition.Type)
@@ -156,35 +155,36 @@ func (r *resolver) check(o origin, entry *catalog.Entry) *Refusal {
 		return notReady(o.refuse("credential %q is still being prepared, try again: its Secret does not exist yet", entry.Name))
 	case entry.Problem != "":
 		return o.refuse("credential %q cannot be used: %s", entry.Name, entry.Unusable())
-	case entry.Taken(r.place.Namespace):
+	}
+	return r.checkSecret(o, entry)
+}
+
+// checkSecret says why the credential's Secret in this namespace cannot be used, and
+// warns of one that is not as it should be.
+func (r *resolver) checkSecret(o origin, entry *catalog.Entry) *Refusal {
+	switch state := entry.SecretIn(r.place.Namespace); {
+	case state == catalog.SecretTaken:
 		return o.refuse("credential %q cannot be used in namespace %s: another Secret there has its name %s",
 			entry.Name, r.place.Namespace, entry.KubernetesName)
-	}
-	if entry.Pending(r.place.Namespace) {
-		r.warnings.add("credential %q is not in namespace %s yet; the pod starts when it is", entry.Name, r.place.Namespace)
-	} else if entry.MaybeTaken(r.place.Namespace) {
-		r.warnings.add("whether Secret %s in namespace %s is that of credential %q is not known: too many namespaces have another of this name",
-			entry.KubernetesName, r.place.Namespace, entry.Name)
-	} else if entry.SourceMissing {
-		r.warnings.add("the source of credential %q is missing; the pod gets its last known values", entry.Name)
+	case state == catalog.SecretPending:
+		r.warnings.Add("credential %q is not in namespace %s yet; the pod starts when it is", entry.Name, r.place.Namespace)
+	case state == catalog.SecretMaybeTaken:
+		warnMaybeTaken(&r.warnings, entry, r.place.Namespace)
+	case entry.SourceMissing:
+		r.warnings.Add("the source of credential %q is missing; the pod gets its last known values", entry.Name)
 	}
 	return nil
+}
+
+// warnMaybeTaken warns of a Secret that is used although it may be another's.
+func warnMaybeTaken(warnings *remark.Warnings, entry *catalog.Entry, namespace string) {
+	warnings.Add("whether Secret %s in namespace %s is that of credential %q is not known: too many namespaces have another of this name",
+		entry.KubernetesName, namespace, entry.Name)
 }
 
 func notReady(refusal *Refusal) *Refusal {
 	refusal.Kind = NotReady
 	return refusal
-}
-
-// isNewWorkload says whether the pod belongs to a workload that came after a
-// deletion began. Replacements of older pods are admitted: else the protection
-// would cause the outage that it is there to prevent.
-func (r *resolver) isNewWorkload(deletedAt *metav1.Time) bool {
-	if r.request.Since == nil {
-		return true
-	}
-	since, controlled := r.request.Since()
-	return !controlled || since.After(deletedAt.Time)
 }
 
 // addDefault adds what a credential is by default: what its injection says, else

@@ -10,6 +10,7 @@ import (
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/injector/patch"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/remark"
 	"github.com/credence-dev/credence/injector/search"
 )
 
@@ -28,54 +29,67 @@ func (p *plan) result() Result {
 		volumes[i] = p.volumes.added.Items[i]
 	}
 	builder.Append("/spec/volumes", p.spec.Volumes != nil, volumes)
+	p.writePullSecrets(&builder)
+	p.writeRemarks(&builder, p.record.Record)
+	return Result{Operations: builder.Operations, Warnings: p.warnings.List(), Record: p.record.Record}
+}
+
+// onlyPullSecrets writes of the plan what adds image pull secrets, with their record.
+func (p *plan) onlyPullSecrets() []jsonpatch.Operation {
+	record := p.record.PullSecrets()
+	if len(record) == 0 {
+		return nil
+	}
+	builder := patch.Builder{Prefix: p.request.Prefix}
+	p.writePullSecrets(&builder)
+	p.writeRemarks(&builder, record)
+	return builder.Operations
+}
+
+func (p *plan) writePullSecrets(builder *patch.Builder) {
 	pull := make([]any, len(p.pull.Items))
 	for i, name := range p.pull.Items {
 		pull[i] = pod.LocalReference{Name: name}
 	}
 	builder.Append("/spec/imagePullSecrets", p.spec.ImagePullSecrets != nil, pull)
-	p.writeRecord(&builder)
-	if p.request.Prefix != "" && len(p.pull.Items) > 0 {
-		p.warnings.add("imagePullSecrets in a pod template keep the API server from adding those of the service account")
-	}
-	return Result{Operations: builder.Operations, Warnings: p.warnings.all(), Record: p.record.Record}
 }
 
-// maxAnnotations is how many bytes the annotations of an object may have, keys and
-// values together: apimachinery's TotalAnnotationSizeLimitB.
-const maxAnnotations = 256 << 10
-
-// writeRecord writes the record, and what is said to the author, where the pod's own
+// writeRemarks writes the record, and what is said to the author, where the pod's own
 // annotations leave room for them. A record that came with the pod, such as with a
 // copy of another pod, is put right even where there is nothing to record.
-func (p *plan) writeRecord(builder *patch.Builder) {
+func (p *plan) writeRemarks(builder *patch.Builder, record remark.Record) {
 	metadata := &p.request.Pod.Metadata
 	_, stale := metadata.Annotations[v1alpha1.AnnotationInjected]
-	recorded, said := stale || len(p.record.Record) > 0, p.said()
+	recorded, said := stale || len(record) > 0, p.said()
 	if !recorded && said == "" {
 		return
 	}
 	remarks := make(map[string]string, 2)
-	size := 0
-	for key, value := range metadata.Annotations {
-		size += len(key) + len(value)
-	}
-	remark := func(key, text string) {
-		before, there := metadata.Annotations[key]
-		after := size + len(text) - len(before)
-		if !there {
-			after += len(key)
+	write := func(key, text string) {
+		if before, there := metadata.Annotations[key]; there && text == before {
+			return
 		}
-		if after <= maxAnnotations && (!there || text != before) {
-			remarks[key], size = text, after
+		if remarks[key] = text; !pod.AnnotationsFit(metadata.Annotations, remarks) {
+			delete(remarks, key)
 		}
 	}
 	if recorded {
-		remark(v1alpha1.AnnotationInjected, p.record.String())
+		write(v1alpha1.AnnotationInjected, record.String())
 	}
 	if said != "" {
-		remark(v1alpha1.AnnotationWarnings, said)
+		write(v1alpha1.AnnotationWarnings, said)
 	}
 	builder.AnnotateAll(metadata, remarks)
+}
+
+// said is what is written on a pod of what its author is warned of: nothing on one
+// that nobody controls, whose author is told by the answer.
+func (p *plan) said() string {
+	metadata := &p.request.Pod.Metadata
+	if _, controlled := metadata.Controller(); !controlled || p.request.Prefix != "" {
+		return ""
+	}
+	return p.warnings.Text(metadata.Annotations)
 }
 
 // initContainers is the field of a pod's init containers.

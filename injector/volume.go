@@ -173,17 +173,23 @@ func contentKey(secret *pod.SecretVolume) string {
 	return string(key)
 }
 
-// maxVolumeName is the length of a DNS label.
-const maxVolumeName = 63
+// maxLabel is the length of a DNS label, which names of volumes and containers are.
+const maxLabel = 63
+
+// withHash names something by what it is to be called, cut to the length of a label,
+// and a hash of what it stands for.
+func withHash(base string, content []byte) string {
+	sum := sha256.Sum256(content)
+	suffix := "-" + hex.EncodeToString(sum[:4])
+	return strings.TrimRight(base[:min(len(base), maxLabel-len(suffix))], "-") + suffix
+}
 
 // freeName names a volume. Where the pod has a volume of that name, a hash of the
 // content follows, so that the name does not depend on what else is injected.
 func (v *volumes) freeName(base string, content func() string) string {
 	name := base
-	for attempt := 0; len(name) > maxVolumeName || v.ownByName.Has(name) || v.added.Find(name) >= 0; attempt++ {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", content(), attempt))
-		suffix := "-" + hex.EncodeToString(sum[:4])
-		name = strings.TrimRight(base[:min(len(base), maxVolumeName-len(suffix))], "-") + suffix
+	for attempt := 0; len(name) > maxLabel || v.ownByName.Has(name) || v.added.Find(name) >= 0; attempt++ {
+		name = withHash(base, fmt.Appendf(nil, "%s %d", content(), attempt))
 	}
 	return name
 }

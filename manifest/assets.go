@@ -66,6 +66,9 @@ func ReadAssets(documents []Document) (*Assets, error) {
 }
 
 func (a *Assets) add(o object) error {
+	if o.isList {
+		return nil
+	}
 	switch o.typeMeta {
 	case namespaceType:
 		return addTo(&a.Namespaces, o)

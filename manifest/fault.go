@@ -4,8 +4,10 @@ package manifest
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -53,6 +55,28 @@ func hasKeyTwice(node *yaml3.Node) bool {
 		}
 	}
 	return slices.ContainsFunc(node.Content, hasKeyTwice)
+}
+
+// isNotFinite says whether a text cannot be read because of a number that YAML has and
+// JSON does not.
+func isNotFinite(err error) bool {
+	var unsupported *json.UnsupportedValueError
+	return errors.As(err, &unsupported)
+}
+
+// notFinite returns the line of the first number below a node that is infinite or not a
+// number, 0 if there is none.
+func notFinite(node *yaml3.Node) int {
+	var number float64
+	if node.Kind == yaml3.ScalarNode && node.ShortTag() == "!!float" && node.Decode(&number) == nil && (math.IsInf(number, 0) || math.IsNaN(number)) {
+		return node.Line
+	}
+	for _, child := range node.Content {
+		if line := notFinite(child); line > 0 {
+			return line
+		}
+	}
+	return 0
 }
 
 // fixedWords are how the parser's messages begin that hold nothing of the text.

@@ -42,11 +42,15 @@ func Inject(known injector.Catalog, document Document, options Options) (Injecte
 	injected := Injected{Document: document}
 	err := eachObject(document.JSON, "", typeMeta{}, func(o object) error {
 		kind, ok := workload.KindOf(o.APIVersion, o.Kind)
-		if !ok {
+		switch {
+		case o.isList:
+			injected.warnOfList(o)
+		case !ok:
 			injected.passOver(o)
-			return nil
+		default:
+			return injected.add(known, o, &kind, options)
 		}
-		return injected.add(known, o, &kind, options)
+		return nil
 	})
 	if err != nil {
 		return Injected{}, document.locate(err)
@@ -86,6 +90,15 @@ func (i *Injected) passOver(o object) {
 		warn(n.called(o.Kind), problem+"; nothing is injected"+nearestKind(o.typeMeta, workload.Kinds()))
 	case onTemplate:
 		warn(n.called(o.Kind), problem+"; nothing is injected here, but into its pods in a cluster"+nearestKind(o.typeMeta, workload.Kinds()))
+	}
+}
+
+// warnOfList warns of annotations on a List itself. It has no name.
+func (i *Injected) warnOfList(o object) {
+	if onList, _ := workload.AsksUnheard(o.JSON); onList {
+		place := o.Pointer + "/metadata"
+		i.Warnings = append(i.Warnings, fmt.Sprintf("%s: annotations at %s have no effect; they belong on the items of the %s",
+			i.at(i.lineOf(place+"/annotations")), place, o.Kind))
 	}
 }
 

@@ -33,10 +33,12 @@ type object struct {
 	// Pointer is where it stands in the document, as a JSON pointer.
 	Pointer string
 	JSON    []byte
+	// isList says that it is a List. Its items come next.
+	isList bool
 }
 
-// eachObject calls do for an object or for the items of a List, also in one
-// another. An item may leave out what it is in a list of one kind.
+// eachObject calls do for an object, which may be a List, and for its items, also in
+// one another. An item may leave out what it is in a list of one kind.
 func eachObject(document []byte, pointer string, assumed typeMeta, do func(object) error) error {
 	if document == nil {
 		return nil
@@ -52,8 +54,8 @@ func eachObject(document []byte, pointer string, assumed typeMeta, do func(objec
 		head.typeMeta = assumed
 	}
 	kind, isList := listOf(head.typeMeta)
-	if !isList {
-		return do(object{typeMeta: head.typeMeta, Pointer: pointer, JSON: document})
+	if err := do(object{typeMeta: head.typeMeta, Pointer: pointer, JSON: document, isList: isList}); err != nil || !isList {
+		return err
 	}
 	items, err := itemsOf(head.Items)
 	if err != nil {

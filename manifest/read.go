@@ -17,6 +17,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/go-json-experiment/json/jsontext"
+	yaml3 "go.yaml.in/yaml/v3"
 )
 
 // Document is one document of a file.
@@ -151,8 +152,14 @@ func (d Document) read() ([]Document, error) {
 		return []Document{d}, d.placeYAMLError(err)
 	}
 	documents, err := d.readJSON()
-	if err != nil && d.parse() == nil {
+	if err == nil {
+		return documents, nil
+	}
+	switch asYAML := d.parse(); {
+	case asYAML == nil:
 		return []Document{d}, nil
+	case isNotFinite(asYAML):
+		return nil, d.placeYAMLError(asYAML)
 	}
 	return documents, err
 }
@@ -184,6 +191,11 @@ func (d *Document) placeYAMLError(err error) error {
 		return nil
 	case errors.Is(err, errNoObject):
 		return fmt.Errorf("%s: %w", d, err)
+	case isNotFinite(err):
+		var document yaml3.Node
+		_ = yaml3.Unmarshal(d.Text, &document) // another reader has read it
+		return fmt.Errorf("%s: a number is infinite or not a number (.inf, .nan), which Kubernetes does not take; write another, or put it in quotes if it is text",
+			d.at(d.Line-1+max(notFinite(&document), 1)))
 	}
 	return fmt.Errorf("%s: malformed YAML: %s", d.at(d.Line-1+faultyLine(d.Text, err)), wordYAMLError(err))
 }

@@ -107,7 +107,10 @@ func TestRead(t *testing.T) {
 // line, the line of the file, and that nothing of the text is repeated: it may be
 // a password.
 func TestReadErrors(t *testing.T) {
-	const first = "a: b\n---\n# comment\n---\n" // the next document begins in line 5
+	const (
+		first     = "a: b\n---\n# comment\n---\n" // the next document begins in line 5
+		notFinite = "a number is infinite or not a number (.inf, .nan), which Kubernetes does not take; write another, or put it in quotes if it is text"
+	)
 	for name, test := range map[string]struct{ text, want string }{
 		"no mapping":             {"- canary\n", "document 1 (line 1): not a Kubernetes object"},
 		"text":                   {first + "canary\n", "document 3 (line 5): not a Kubernetes object"},
@@ -126,7 +129,10 @@ func TestReadErrors(t *testing.T) {
 		"mapping as key":         {"a: b\n{c: canary}: d\n", "document 1 (line 2): malformed YAML: a key is neither text, a number nor a boolean"},
 		"tag":                    {"a: b\nc: !!int canary\n", "document 1 (line 2): malformed YAML: a value does not fit its tag (!!)"},
 		"binary":                 {"a: !!binary canary!\n", "document 1 (line 1): malformed YAML: a value does not fit its tag (!!)"},
-		"infinity":               {"a: b\nc: .inf\n", "document 1 (line 2): malformed YAML: it cannot be read"},
+		"infinity":               {first + "a: b\nc:\n- 1\n- .inf\n", "document 3 (line 8): " + notFinite},
+		"infinity below zero":    {"a: b\nc: {d: 1,\n  e: -.INF}\n", "document 1 (line 3): " + notFinite},
+		"no number":              {"a: b\nc: &canary .NaN\nd: *canary\n", "document 1 (line 2): " + notFinite},
+		"no number, like JSON":   {"{a: b,\n  c: .nan}\n", "document 1 (line 2): " + notFinite},
 		"anchor within itself":   {"a: &canary [*canary]\n", "document 1 (line 1): malformed YAML: it cannot be read"},
 		"control character":      {first + "a: b\nc: canary\x01\n", "document 3 (line 6): malformed YAML: control characters are not allowed"},
 		"UTF-16, odd":            {"\xff\xfea\x00:\x00 \x00b\x00\xff", "document 1 (line 1): malformed YAML: invalid leading UTF-8 octet"},

@@ -16,6 +16,7 @@ import (
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/credential/check"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/remark"
 	"github.com/credence-dev/credence/webhook/own"
 )
 
@@ -25,15 +26,15 @@ const maxLooked = 8
 // check says for which faults an asset is refused, and which it is only warned about.
 // What a refusal follows from is read live before: it may have been changed a moment
 // ago.
-func (q *nameInquiry) check(visit *visit, home credential.Place) (refusals []own.Refusal, warnings []string, err error) {
+func (q *nameInquiry) check(visit *visit, home credential.Place) (refusals []own.Refusal, warnings remark.Warnings, err error) {
 	given, err := q.asset(q.Object)
 	if err != nil {
-		return nil, nil, err
+		return nil, warnings, err
 	}
 	var old *asset.Asset
 	if q.OldObject != nil {
 		if old, err = q.asset(q.OldObject); err != nil {
-			return nil, nil, err
+			return nil, warnings, err
 		}
 	}
 	view := &checkView{

@@ -14,6 +14,7 @@ import (
 	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/feed"
+	"github.com/credence-dev/credence/injector/remark"
 	"github.com/credence-dev/credence/webhook/admission"
 	"github.com/credence-dev/credence/webhook/own"
 )
@@ -59,8 +60,8 @@ func (q *nameInquiry) Decide(ctx context.Context) (admission.Response, admission
 	}
 	visit := &visit{ctx: ctx, until: q.clock.Now().Add(patience), namespace: q.Namespace, request: q.Header()}
 	claim.Home = q.home(visit)
-	warnings, refusal := q.nameFor(visit, claim, change)
-	if refusal != nil {
+	var warnings remark.Warnings
+	if refusal := q.nameFor(visit, claim, change, &warnings); refusal != nil {
 		return q.invalid(metav1.CauseTypeFieldValueDuplicate, *refusal), admission.OutcomeRefused
 	}
 	if isAsset {
@@ -71,24 +72,26 @@ func (q *nameInquiry) Decide(ctx context.Context) (admission.Response, admission
 		case len(refusals) > 0:
 			return q.invalid(metav1.CauseTypeFieldValueInvalid, refusals...), admission.OutcomeRefused
 		}
-		warnings = append(warnings, more...)
+		warnings.AddAll(&more)
 	}
-	return admission.Response{Warnings: warnings}, admission.OutcomeUnchanged
+	return admission.Response{Warnings: warnings.List()}, admission.OutcomeUnchanged
 }
 
-// nameFor says why the object cannot have its new names, or what to mind if it can.
-func (q *nameInquiry) nameFor(visit *visit, claim catalog.Claim, change own.Change) (warnings []string, refusal *own.Refusal) {
+// nameFor says why the object cannot have its new names, or warns of what to mind if it
+// can.
+func (q *nameInquiry) nameFor(visit *visit, claim catalog.Claim, change own.Change, warnings *remark.Warnings) *own.Refusal {
 	if change == (own.Change{}) {
-		return nil, nil
+		return nil
 	}
 	rivals := q.rivals(visit, claim, change)
 	if refusal := change.Refuse(q.kind.kind.Word(), claim, rivals); refusal != nil {
-		return nil, refusal
+		return refusal
 	}
 	if change.Widened && q.kind.widened != "" {
-		warnings = append(warnings, q.kind.widened)
+		warnings.Add("%s", q.kind.widened)
 	}
-	return append(warnings, change.Warn(q.kind.kind.Word(), claim, rivals)...), nil
+	change.Warn(q.kind.kind.Word(), claim, rivals, warnings)
+	return nil
 }
 
 // names reads what the object is to be called, and what of it is new.

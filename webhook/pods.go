@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/credence-dev/credence/injector"
 	"github.com/credence-dev/credence/injector/fetch"
 	"github.com/credence-dev/credence/injector/pod"
+	"github.com/credence-dev/credence/injector/remark"
 	"github.com/credence-dev/credence/webhook/admission"
 )
 
@@ -167,23 +167,13 @@ func asRefusal(err error) *injector.Refusal {
 	return &injector.Refusal{Problem: err.Error()}
 }
 
-// injected names who was, for the log.
-func injected(record map[string][]string) string {
-	names := make([]string, 0, len(record))
-	for name := range record {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return strings.Join(names, ",")
-}
-
 // audit says what each credential became, under its name. The key of an audit
 // annotation holds no slash and at most 63 characters, so assets are together under
 // their kind, which no credential's name is: it has a capital.
-func audit(annotations map[string]string, record injector.Record) {
+func audit(annotations map[string]string, record remark.Record) {
 	for _, name := range record.Names() {
 		what := strings.Join(record[name], ", ")
-		kind, assetName, isAsset := injector.AssetIn(name)
+		kind, assetName, isAsset := remark.AssetIn(name)
 		switch before := annotations[string(kind)]; {
 		case !isAsset:
 			annotations[name] = what
@@ -202,6 +192,6 @@ func admitted(result injector.Result) (admission.Response, admission.Outcome) {
 	if len(result.Operations) == 0 {
 		return answer, admission.OutcomeUnchanged
 	}
-	answer.Logged = []any{"credential", injected(result.Record)}
+	answer.Logged = []any{"credential", strings.Join(result.Record.Names(), ",")}
 	return answer, admission.OutcomeInjected
 }

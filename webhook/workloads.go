@@ -17,8 +17,8 @@ import (
 
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector"
-	"github.com/credence-dev/credence/injector/annotation"
 	"github.com/credence-dev/credence/injector/patch"
+	"github.com/credence-dev/credence/injector/remark"
 	"github.com/credence-dev/credence/injector/workload"
 	"github.com/credence-dev/credence/webhook/admission"
 )
@@ -115,42 +115,42 @@ func (q *workloadInquiry) Decide(context.Context) (admission.Response, admission
 
 // leave admits a workload as it is, for the API server to judge.
 func (q *workloadInquiry) leave(problem string) (admission.Response, admission.Outcome) {
-	return admission.Response{Warnings: []string{warning("annotations are not carried to the pod template: " + problem)}}, admission.OutcomeUnchanged
+	var warnings remark.Warnings
+	warnings.Add("annotations are not carried to the pod template: %s", problem)
+	return admission.Response{Warnings: warnings.List()}, admission.OutcomeUnchanged
 }
 
-// maxWarning is how much of a warning the API server passes on.
-const maxWarning = 200
-
-func warning(text string) string { return annotation.OneLine(text, maxWarning) }
-
 func (q *workloadInquiry) decide(kind *workload.Kind, templates []workload.Template, operations []jsonpatch.Operation) (admission.Response, admission.Outcome) {
-	answer := admission.Response{}
-	if len(operations) > 0 {
-		if why := q.fixed(kind, templates); why != "" {
-			answer.Warnings, operations = append(answer.Warnings, warning(why)), nil
-		}
-	} else if !workload.Fits(q.Object, templates...) {
-		answer.Warnings = append(answer.Warnings, warning(injector.NotCarriedTooLarge))
+	var warnings remark.Warnings
+	fixed := q.fixed(kind, templates)
+	switch {
+	case len(operations) > 0 && fixed != "":
+		warnings.Add("%s", fixed)
+		operations = nil
+	case len(operations) == 0 && !workload.Fits(q.Object, templates...):
+		warnings.Add("%s", injector.NotCarriedTooLarge)
 	}
 	current, err := patch.Apply(q.Object, operations)
 	if err != nil {
 		return q.leave("the patch does not apply")
 	}
-	request := injector.Request{Namespace: q.Namespace, Since: q.since}
-	if pull := q.pullSecrets(kind, templates, current, request); len(pull) > 0 {
-		operations = append(operations, pull...)
+	for i := range templates {
+		templates[i].PullSecrets = templates[i].PullSecrets && fixed == "" && q.changes(templates[i], current)
 	}
-	answer.Operations = operations
-	answer.Warnings = append(answer.Warnings, injector.Check(q.known, current, templates, request)...)
-	answer.Warnings = answer.Warnings[:min(len(answer.Warnings), maxWarnings)]
+	request := injector.Request{Namespace: q.Namespace, Since: q.since}
+	operations = append(operations, injector.Check(q.known, current, templates, request, &warnings)...)
+	answer := admission.Response{Operations: operations, Warnings: warnings.List()}
 	if len(operations) == 0 {
 		return answer, admission.OutcomeUnchanged
 	}
 	return answer, admission.OutcomeCarried
 }
 
-// maxWarnings is how many warnings a client is shown.
-const maxWarnings = 5
+// changes says whether a template is another than it was. One that stays as it is gets
+// no pull secrets, for those would be a roll-out that nobody asked for.
+func (q *workloadInquiry) changes(template workload.Template, current []byte) bool {
+	return q.isNew() || !sameAt(current, q.OldObject, template)
+}
 
 // since is how old the workload of the pods is: those of one that was there before a
 // credential's deletion began may still have it.
@@ -177,25 +177,6 @@ func (q *workloadInquiry) fixed(kind *workload.Kind, templates []workload.Templa
 		}
 	}
 	return ""
-}
-
-// pullSecrets adds the registry logins to templates of kinds whose controllers look
-// for them there. A template that stays as it is gets none, for a change would be a
-// roll-out that nobody asked for.
-func (q *workloadInquiry) pullSecrets(kind *workload.Kind, templates []workload.Template, current []byte, request injector.Request) []jsonpatch.Operation {
-	if !kind.PullSecrets || q.fixed(kind, templates) != "" {
-		return nil
-	}
-	var operations []jsonpatch.Operation
-	for _, template := range templates {
-		decoded, err := template.Decode(current)
-		if err != nil || decoded == nil || !q.isNew() && sameAt(current, q.OldObject, template) {
-			continue
-		}
-		request.Pod, request.Prefix = decoded, template.Prefix
-		operations = append(operations, injector.OnlyPullSecrets(q.known, request)...)
-	}
-	return operations
 }
 
 // sameAt says whether two versions of an object have the same template.

@@ -179,18 +179,35 @@ func TestTemplatePullSecrets(t *testing.T) {
 	with := func(object string) string {
 		return strings.Replace(object, `"spec":{"containers"`, `"spec":{`+hub+`,"containers"`, 1)
 	}
-	for name, test := range map[string]struct{ kind, old, object, want string }{
-		"new":                    {"Service", "", inSpec("", ""), with(inSpec("", record))},
-		"new, annotated":         {"Service", "", inSpec(asksOpenAI, ""), with(inSpec(asksOpenAI+","+listsOpenAI, asksOpenAI+","+record))},
-		"the template stays":     {"Service", inSpec("", ""), inSpec(`"a/b":"c"`, ""), inSpec(`"a/b":"c"`, "")},
-		"the template changes":   {"Service", inSpec("", ""), inSpec("", `"a/b":"c"`), with(inSpec("", `"a/b":"c",`+record))},
-		"it has them":            {"Service", "", with(inSpec("", record)), with(inSpec("", record))},
-		"nothing is injected":    {"Service", "", inSpec("", `"credence.dev/inject":"false"`), inSpec("", `"credence.dev/inject":"false"`)},
-		"a kind without revions": {"Deployment", "", inSpec("", ""), inSpec("", "")},
+	of := func(object, image string) string {
+		return strings.Replace(object, "registry.example.com/main", image+".example.com/main", 1)
+	}
+	called := func(object string) string {
+		return strings.Replace(object, `"template":{"metadata":{`, `"template":{"metadata":{"name":"web-1",`, 1)
+	}
+	full := `"a/b":"` + strings.Repeat("x", 256<<10-len("a/b")) + `"`
+	price := "imagePullSecrets in a pod template keep the API server from adding those of the service account"
+	takenName := `registry login "taken" is not used: another Secret in namespace team-a has its name dockerregistry-taken`
+	for name, test := range map[string]struct {
+		kind, old, object, want string
+		warnings                []string
+	}{
+		"new":                       {"Service", "", inSpec("", ""), with(inSpec("", record)), []string{price}},
+		"new, annotated":            {"Service", "", inSpec(asksOpenAI, ""), with(inSpec(asksOpenAI+","+listsOpenAI, asksOpenAI+","+record)), []string{price}},
+		"the template stays":        {"Service", inSpec("", ""), inSpec(`"a/b":"c"`, ""), inSpec(`"a/b":"c"`, ""), nil},
+		"the template changes":      {"Service", inSpec("", ""), inSpec("", `"a/b":"c"`), with(inSpec("", `"a/b":"c",`+record)), []string{price}},
+		"it has them":               {"Service", "", with(inSpec("", record)), with(inSpec("", record)), nil},
+		"nothing is injected":       {"Service", "", inSpec("", `"credence.dev/inject":"false"`), inSpec("", `"credence.dev/inject":"false"`), nil},
+		"another's Secret":          {"Service", "", of(inSpec("", ""), "taken"), of(inSpec("", ""), "taken"), []string{takenName}},
+		"no room for the record":    {"Service", "", inSpec("", full), with(inSpec("", full)), []string{price}},
+		"a revision keeps its name": {"Service", called(inSpec("", "")), called(inSpec("", `"a/b":"c"`)), called(inSpec("", `"a/b":"c"`)), nil},
+		"a kind without revisions":  {"Deployment", "", inSpec("", ""), inSpec("", ""), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
-			f.know(project("team-a", ""), generic("team-a", "openai", ""), registry("hub", "registry.example.com"))
+			taken := registry("taken", "taken.example.com")
+			taken.Status.TakenNamespaces = []string{"team-a"}
+			f.know(project("team-a", ""), generic("team-a", "openai", ""), registry("hub", "registry.example.com"), taken)
 			apiVersion := "serving.knative.dev/v1"
 			if test.kind == "Deployment" {
 				apiVersion = "apps/v1"
@@ -198,6 +215,9 @@ func TestTemplatePullSecrets(t *testing.T) {
 			answer := f.post(t.Context(), webhook.PathTemplatePullSecrets, workloadReview(apiVersion, test.kind, test.old, test.object))
 			if diff := cmp.Diff(decoded(t, []byte(test.want)), changed(t, test.object, answer.response.Patch)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.warnings, answer.response.Warnings); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -236,21 +256,25 @@ func TestCarryOfADeletedCredential(t *testing.T) {
 	}
 }
 
-// TestCarryWarningsAreFew: however many templates there are, and whatever they say.
+// TestCarryWarningsAreFew: however many templates there are, and whatever they say. The
+// last warning says how many there are besides, those about the object among them.
 func TestCarryWarningsAreFew(t *testing.T) {
 	f := newFixture(t)
 	f.know(project("team-a", ""))
-	var workers []string
-	for i := range 30 {
+	var jobs []string
+	for i := range 10 {
 		name := strings.Repeat("x", 30+i)
-		workers = append(workers, `{"template":{"metadata":{"annotations":{"credence.dev/credentials":"`+name+`"}},`+podSpec+`}}`)
+		jobs = append(jobs, `{"template":{"spec":{"template":{"metadata":{"annotations":{"credence.dev/credentials":"`+name+`"}},`+podSpec+`}}}}`)
 	}
-	object := `{"metadata":{"name":"web"},"spec":{"workerGroupSpecs":[` + strings.Join(workers, ",") + `]}}`
-	answer := f.post(t.Context(), webhook.PathCarry, workloadReview("ray.io/v1", "RayCluster", "", object))
-	if n := len(answer.response.Warnings); n != 5 {
-		t.Errorf("%d warnings", n)
+	object := func(annotations string) string {
+		return `{"metadata":{"name":"web","annotations":{` + annotations + `}},"spec":{"replicatedJobs":[` + strings.Join(jobs, ",") + `]}}`
 	}
-	for _, warning := range answer.response.Warnings {
+	answer := f.post(t.Context(), webhook.PathCarry, workloadReview("jobset.x-k8s.io/v1alpha2", "JobSet", object(""), object(`"env.credence.dev/A":"openai/a"`)))
+	warnings := answer.response.Warnings
+	if len(warnings) != 5 || !strings.HasPrefix(warnings[0], "annotations of a JobSet are carried") || warnings[4] != "7 more warnings are left out" {
+		t.Errorf("the warnings are %q", warnings)
+	}
+	for _, warning := range warnings {
 		if len(warning) > 200 {
 			t.Errorf("%d bytes: %s", len(warning), warning)
 		}

@@ -136,7 +136,7 @@ func TestChurn(t *testing.T) {
 		asked, _ := c.Place(namespace)
 		c.Lookup(asked, "mine")
 		c.Visible(asked)
-		c.PullCandidates(asked, func(e *catalog.Entry) { e.Pending(asked.Namespace) })
+		c.PullCandidates(asked, func(e *catalog.Entry) { e.SecretIn(asked.Namespace) })
 		c.Homes(asked)
 		c.Changed()
 		if found, ok := c.Lookup(stays, "shared"); !ok || found.Namespace != system {

@@ -10,34 +10,38 @@ import (
 	"github.com/credence-dev/credence/credential/catalog"
 )
 
-// TestMaybeTaken: a status has room for 500 namespaces where another Secret has the
+// TestSecretIn: a status has room for 500 namespaces where another Secret has the
 // name. Of those behind the last of them it tells nothing.
-func TestMaybeTaken(t *testing.T) {
+func TestSecretIn(t *testing.T) {
 	for name, test := range map[string]struct {
 		taken, pending int
 		truncated      bool
-		want           bool // of a namespace behind all others
+		want           catalog.SecretState // of a namespace behind all others
 	}{
-		"cut":                     {taken: v1alpha1.MaxStatusNamespaces, truncated: true, want: true},
-		"full, and complete":      {taken: v1alpha1.MaxStatusNamespaces},
-		"others are cut":          {taken: 3, pending: v1alpha1.MaxStatusNamespaces, truncated: true},
-		"nothing is taken or cut": {},
+		"cut":                     {taken: v1alpha1.MaxStatusNamespaces, truncated: true, want: catalog.SecretMaybeTaken},
+		"full, and complete":      {taken: v1alpha1.MaxStatusNamespaces, want: catalog.SecretReady},
+		"others are cut":          {taken: 3, pending: v1alpha1.MaxStatusNamespaces, truncated: true, want: catalog.SecretReady},
+		"nothing is taken or cut": {want: catalog.SecretReady},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &v1alpha1.Credential{}
+			want := map[string]catalog.SecretState{"a": catalog.SecretReady, "z": test.want}
 			for i := range test.taken {
-				c.Status.TakenNamespaces = append(c.Status.TakenNamespaces, fmt.Sprintf("n%03d", i))
+				namespace := fmt.Sprintf("n%03d", i)
+				c.Status.TakenNamespaces = append(c.Status.TakenNamespaces, namespace)
+				want[namespace] = catalog.SecretTaken
 			}
 			for i := range test.pending {
-				c.Status.PendingNamespaces = append(c.Status.PendingNamespaces, fmt.Sprintf("p%03d", i))
+				namespace := fmt.Sprintf("p%03d", i)
+				c.Status.PendingNamespaces = append(c.Status.PendingNamespaces, namespace)
+				want[namespace] = catalog.SecretPending
 			}
 			c.Status.Namespaces.Truncated = test.truncated
 			entry := catalog.NewEntry(c)
-			if got := entry.MaybeTaken("z"); got != test.want {
-				t.Errorf("behind the last it says %t", got)
-			}
-			if entry.MaybeTaken("a") || entry.MaybeTaken("n001") {
-				t.Error("of namespaces that the list would have, it is not sure")
+			for namespace, want := range want {
+				if got := entry.SecretIn(namespace); got != want {
+					t.Errorf("in %s it is %d, and should be %d", namespace, got, want)
+				}
 			}
 		})
 	}

@@ -130,22 +130,39 @@ func (e *Entry) Serves(image credential.Image) (pattern string, ok bool) {
 	return "", false
 }
 
-// Pending says whether a namespace still waits for its copy.
-func (e *Entry) Pending(namespace string) bool {
-	_, found := slices.BinarySearch(e.pending, namespace)
-	return found
-}
-
-// Taken says whether another Secret has the Kubernetes name in a namespace.
+// Taken says whether another Secret is known to have the Kubernetes name in a
+// namespace.
 func (e *Entry) Taken(namespace string) bool {
 	_, found := slices.BinarySearch(e.taken, namespace)
 	return found
 }
 
-// MaybeTaken says whether another Secret may have the Kubernetes name in a namespace:
-// the status names the first 500 namespaces where that is so, and would not tell of
-// this one.
-func (e *Entry) MaybeTaken(namespace string) bool {
-	last := len(e.taken) - 1
-	return e.cut && last+1 == v1alpha1.MaxStatusNamespaces && e.taken[last] < namespace
+// SecretState is what the Secret of a credential's Kubernetes name is in a namespace,
+// as far as the status tells.
+type SecretState int
+
+const (
+	// SecretReady is the credential's own.
+	SecretReady SecretState = iota
+	// SecretPending is not there yet.
+	SecretPending
+	// SecretTaken is another Secret, which has the name.
+	SecretTaken
+	// SecretMaybeTaken may be another Secret: the status names the first 500 namespaces
+	// where that is so, and would not tell of this one.
+	SecretMaybeTaken
+)
+
+// SecretIn says what the credential's Secret is in a namespace of its scope.
+func (e *Entry) SecretIn(namespace string) SecretState {
+	if e.Taken(namespace) {
+		return SecretTaken
+	}
+	if _, pending := slices.BinarySearch(e.pending, namespace); pending {
+		return SecretPending
+	}
+	if n := len(e.taken); e.cut && n == v1alpha1.MaxStatusNamespaces && e.taken[n-1] < namespace {
+		return SecretMaybeTaken
+	}
+	return SecretReady
 }

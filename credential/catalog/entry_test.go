@@ -124,11 +124,11 @@ func TestEntryNamespaces(t *testing.T) {
 		c.Status.PendingNamespaces = []string{"team-c", "team-a"}
 		c.Status.TakenNamespaces = []string{"team-d", "team-b"}
 	})
-	for namespace, want := range map[string][2]bool{
-		"team-a": {true, false}, "team-b": {false, true}, "team-c": {true, false}, "team-d": {false, true}, "team-e": {false, false},
+	for namespace, want := range map[string]catalog.SecretState{
+		"team-a": catalog.SecretPending, "team-b": catalog.SecretTaken, "team-c": catalog.SecretPending, "team-d": catalog.SecretTaken, "team-e": catalog.SecretReady,
 	} {
-		if got := [2]bool{e.Pending(namespace), e.Taken(namespace)}; got != want {
-			t.Errorf("%s is pending, taken: %v", namespace, got)
+		if got := e.SecretIn(namespace); got != want || e.Taken(namespace) != (want == catalog.SecretTaken) {
+			t.Errorf("in %s it is %d, and should be %d", namespace, got, want)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
-	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/remark"
 )
 
 // A workload is a Deployment with a ReplicaSet that runs, one that is kept for a
@@ -151,7 +151,7 @@ func (t *town) podTemplate(i int) corev1.PodTemplateSpec {
 	if i%2 == 0 {
 		shared := t.shared(i / 2)
 		template.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: credential.KubernetesName(shared)}}
-		record[shared.Name] = []string{injector.RecordAutomatic}
+		record[shared.Name] = []string{remark.AutomaticPullSecret}
 	}
 	injected, _ := json.Marshal(record) // strings always can be
 	template.Annotations = map[string]string{

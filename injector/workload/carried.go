@@ -120,30 +120,13 @@ func (t *target) follow(wants map[string]string, before, now carried) {
 	}
 }
 
-// maxAnnotations is how many bytes the annotations of an object may have, keys and
-// values together: apimachinery's TotalAnnotationSizeLimitB.
-const maxAnnotations = 256 << 10
-
 func (c *carry) fits(object map[string]string) bool {
-	if sizeWith(object, map[string]string{v1alpha1.AnnotationCarried: c.list}) > maxAnnotations {
+	if !pod.AnnotationsFit(object, map[string]string{v1alpha1.AnnotationCarried: c.list}) {
 		return false
 	}
 	return !slices.ContainsFunc(c.templates, func(t target) bool {
-		return len(t.set) > 0 && sizeWith(t.metadata.Annotations, t.set) > maxAnnotations
+		return len(t.set) > 0 && !pod.AnnotationsFit(t.metadata.Annotations, t.set)
 	})
-}
-
-// sizeWith is the size of annotations with others over them.
-func sizeWith(annotations, over map[string]string) (size int) {
-	for key, value := range annotations {
-		if _, replaced := over[key]; !replaced {
-			size += len(key) + len(value)
-		}
-	}
-	for key, value := range over {
-		size += len(key) + len(value)
-	}
-	return size
 }
 
 // asked returns the annotations that ask for something. A key with a comma or an

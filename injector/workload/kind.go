@@ -111,7 +111,7 @@ func (k *Kind) Templates(object []byte) ([]Template, error) {
 			return nil, err
 		}
 		for _, one := range all {
-			list = append(list, Template{Prefix: one.pointer, Carries: k.Carries})
+			list = append(list, Template{Prefix: one.pointer, Carries: k.Carries, PullSecrets: k.PullSecrets})
 		}
 	}
 	return list, nil

@@ -17,6 +17,8 @@ type Template struct {
 	Prefix string
 	// Carries says that annotations on the object are carried to its template.
 	Carries bool
+	// PullSecrets says that image pull secrets belong in the template too.
+	PullSecrets bool
 }
 
 // Decode reads the pod template in an object, or a pod itself. It is nil where an

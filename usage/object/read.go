@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
-	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/remark"
 	"github.com/credence-dev/credence/injector/workload"
 )
 
@@ -149,7 +149,7 @@ func readPod(pod *corev1.Pod) Object {
 	object := newObject(Pod.Value(), pod, finished, &c)
 	if _, warned := pod.Annotations[v1alpha1.AnnotationWarnings]; warned && !finished && object.Shape.Value().Owner != (Owner{}) {
 		shape := object.Shape.Value()
-		shape.Warnings = strings.Join(injector.Warnings(pod.Annotations), "\n")
+		shape.Warnings = strings.Join(remark.ReadWarnings(pod.Annotations), "\n")
 		object.Shape = unique.Make(shape)
 	}
 	object.Started = startedIn(&pod.Status, c.readers)
@@ -158,7 +158,7 @@ func readPod(pod *corev1.Pod) Object {
 
 // automatic adds what a record of an injection says that nobody named.
 func (c *collector) automatic(annotations map[string]string) {
-	for _, name := range injector.Automatic(annotations) {
+	for _, name := range remark.Automatic(annotations) {
 		c.add(Credential, name, Automatic)
 	}
 }

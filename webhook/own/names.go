@@ -10,14 +10,11 @@ import (
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
-	"github.com/credence-dev/credence/injector/annotation"
+	"github.com/credence-dev/credence/injector/remark"
 )
 
-// Limits of warnings.
-const (
-	maxWarning = 200 // bytes of one
-	maxPlaces  = 3   // that are listed in one
-)
+// maxPlaces bounds how many places are listed in one warning.
+const maxPlaces = 3
 
 // Change is which of an object's names are new. Others are not looked at: an object
 // that has a rival already can be changed in every other way.
@@ -76,11 +73,7 @@ func (c Change) Refuse(kind string, claim catalog.Claim, rivals []catalog.Rival)
 
 // Warn tells of the narrower objects that have a name of the claim, and of names
 // that mislead.
-func (c Change) Warn(kind string, claim catalog.Claim, rivals []catalog.Rival) []string {
-	var warnings []string
-	add := func(format string, args ...any) {
-		warnings = append(warnings, annotation.OneLine(fmt.Sprintf(format, args...), maxWarning))
-	}
+func (c Change) Warn(kind string, claim catalog.Claim, rivals []catalog.Rival, warnings *remark.Warnings) {
 	var narrower, shown []catalog.Rival
 	for _, rival := range rivals {
 		switch {
@@ -92,15 +85,14 @@ func (c Change) Warn(kind string, claim catalog.Claim, rivals []catalog.Rival) [
 		}
 	}
 	if len(narrower) > 0 {
-		add("a narrower %s %q is used instead of this one in %s", kind, claim.Name, places(narrower))
+		warnings.Add("a narrower %s %q is used instead of this one in %s", kind, claim.Name, places(narrower))
 	}
 	if len(shown) > 0 {
-		add("a narrower %s is shown by the same name in %s: %q", kind, places(shown), claim.DisplayName)
+		warnings.Add("a narrower %s is shown by the same name in %s: %q", kind, places(shown), claim.DisplayName)
 	}
 	if warning := c.misleading(kind, claim, rivals); warning != "" {
-		add("%s", warning)
+		warnings.Add("%s", warning)
 	}
-	return warnings
 }
 
 // misleading tells of the first object whose name is what the claim is shown as, or

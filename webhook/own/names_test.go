@@ -14,6 +14,7 @@ import (
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/injector/remark"
 	"github.com/credence-dev/credence/webhook/own"
 )
 
@@ -197,7 +198,9 @@ func TestNames(t *testing.T) {
 			if refused != "" {
 				return
 			}
-			if diff := cmp.Diff(test.warnings, change.Warn("credential", claim(test.new), rivals)); diff != "" {
+			var warnings remark.Warnings
+			change.Warn("credential", claim(test.new), rivals, &warnings)
+			if diff := cmp.Diff(test.warnings, warnings.List()); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
