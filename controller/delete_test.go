@@ -43,6 +43,12 @@ func TestDelete(t *testing.T) {
 			}
 			w.must(w.Delete(w.Context(), c))
 			w.gone(c)
+			for range 2 { // passes that came of the last copies are over then
+				w.settle(other)
+			}
+			if missed := w.sent.missing("PATCH", "/credentials/key"); missed > 0 {
+				t.Errorf("the finalizer was removed once more, %d times", missed)
+			}
 			for _, namespace := range []string{a, b} {
 				if found := w.copiesIn(namespace); len(found) != 1 || found[0] != "genericsecret-other" {
 					t.Errorf("the copies in %s are %v", namespace, found)

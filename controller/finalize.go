@@ -17,6 +17,8 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
+	"github.com/credence-dev/credence/controller/lookup"
+	"github.com/credence-dev/credence/controller/sighting"
 	"github.com/credence-dev/credence/controller/strays"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/usage"
@@ -28,11 +30,8 @@ const (
 	forceKeep   = "keep"
 )
 
-// minRetry is how soon what could not be removed is tried again at the earliest.
-const minRetry = time.Second
-
-// soon is how soon what could not be removed is tried again.
-func (r *reconciler) soon() time.Duration { return min(minRetry, r.retryFloor) }
+// soon is when to try again at the earliest what could not be removed.
+func (r *reconciler) soon() time.Duration { return min(time.Second, r.retryFloor) }
 
 // finalize removes the copies of a Credential that is being deleted, and then
 // lets it go.
@@ -74,7 +73,21 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 	}
 	r.writer.Forget(c.UID)
 	log.FromContext(ctx).Info("Released the credential", "copies", len(o.report.Removed), "left", len(left), "held", held)
-	return pass{}, r.setFinalizer(ctx, c, controllerutil.RemoveFinalizer)
+	return pass{}, r.letGo(ctx, c)
+}
+
+// letGo removes the finalizer and waits until the cache shows it: the last copies have
+// brought about another pass, which would remove it once more.
+func (r *reconciler) letGo(ctx context.Context, c *v1alpha1.Credential) error {
+	if err := r.setFinalizer(ctx, c, controllerutil.RemoveFinalizer); err != nil {
+		return err
+	}
+	sighting.Await(ctx, func(ctx context.Context) bool {
+		var seen v1alpha1.Credential
+		err := r.Cache.Get(ctx, client.ObjectKeyFromObject(c), &seen, lookup.Shared)
+		return err != nil || seen.UID != c.UID || !controllerutil.ContainsFinalizer(&seen, v1alpha1.Finalizer)
+	})
+	return nil
 }
 
 // holdsBack says whether the copies stay because it is the resource Credential
@@ -102,12 +115,16 @@ func heldStatus(o *observation) v1alpha1.CredentialStatus {
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonHeld, Message: heldMessage,
 		ObservedGeneration: o.credential.Generation, LastTransitionTime: metav1.NewTime(o.now)})
-	if used := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionInUse); used != nil {
-		// It is as true of the generation that the deletion made. Said later, it would be
-		// a write of its own.
-		used.ObservedGeneration = o.credential.Generation
-	}
+	confirmUsers(&status)
 	return status
+}
+
+// confirmUsers says that what is known of users is as true of the generation that the
+// deletion made. Said later, it would be a write of its own.
+func confirmUsers(status *v1alpha1.CredentialStatus) {
+	if used := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionInUse); used != nil {
+		used.ObservedGeneration = status.ObservedGeneration
+	}
 }
 
 // dispose removes, or releases, all copies of a Credential, tells of those that

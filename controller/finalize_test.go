@@ -10,15 +10,19 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/lookup"
+	"github.com/credence-dev/credence/controller/strays"
 	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
@@ -76,6 +80,66 @@ func TestClearTrustsNoCache(t *testing.T) {
 	}
 }
 
+// late is a cache that still shows a Credential for some looks.
+type late struct {
+	behind
+	shows *v1alpha1.Credential
+	looks int
+}
+
+func (l *late) Get(ctx context.Context, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+	if c, ok := into.(*v1alpha1.Credential); ok && l.looks > 0 {
+		l.looks--
+		l.shows.DeepCopyInto(c)
+		return nil
+	}
+	return l.behind.Get(ctx, key, into, options...)
+}
+
+// TestLetGoOnce: the pass that the last copy brings about comes before the cache shows
+// that the Credential is gone, and has nothing to do.
+func TestLetGoOnce(t *testing.T) {
+	c := &v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "key", UID: "1", ResourceVersion: "7",
+		Finalizers: []string{v1alpha1.Finalizer}, DeletionTimestamp: &metav1.Time{Time: time.Unix(1, 0)}},
+		Spec: v1alpha1.CredentialSpec{Type: v1alpha1.Generic, Scope: v1alpha1.Scope{Level: v1alpha1.ScopeProject}}}
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	patches := 0
+	live := fake.NewClientBuilder().WithScheme(scheme).WithObjects(c).WithInterceptorFuncs(interceptor.Funcs{
+		Patch: func(ctx context.Context, to client.WithWatch, o client.Object, patch client.Patch, options ...client.PatchOption) error {
+			patches++
+			return to.Patch(ctx, o, patch, options...)
+		}}).Build()
+	cache := &late{shows: c, looks: 5}
+	r := &reconciler{
+		client: live,
+		gatherer: gatherer{
+			Cluster: lookup.Cluster{Cache: cache, Live: live},
+			catalog: catalog.New(credential.DefaultLayout()),
+			clock:   clock.RealClock{},
+			users:   &users.Counter{Index: usage.NewIndex()},
+		},
+		guard: &strays.Guard{},
+		writer: copies.NewWriter(copies.Options{Client: live, Reader: live, Cache: cache, Clock: clock.RealClock{}, Holders: nobody{},
+			Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second}),
+	}
+	for range 2 {
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(c)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := live.Get(t.Context(), client.ObjectKeyFromObject(c), &v1alpha1.Credential{}); !apierrors.IsNotFound(err) {
+		t.Errorf("it is still there: %v", err)
+	}
+	if patches != 1 {
+		t.Errorf("to let it go took %d requests, not one", patches)
+	}
+}
+
 // TestHeldMessageIsTold: an event has a limit, and what would be cut off is how to
 // release the copies.
 func TestHeldMessageIsTold(t *testing.T) {
@@ -84,18 +148,25 @@ func TestHeldMessageIsTold(t *testing.T) {
 	}
 }
 
-// TestHeldStatusIsOneWrite: what is known of users is said of the same generation,
-// so that nobody has to write it again.
-func TestHeldStatusIsOneWrite(t *testing.T) {
+// TestDeletionIsOneWrite: what is known of users is said of the same generation, so that
+// nobody has to write it again.
+func TestDeletionIsOneWrite(t *testing.T) {
 	used := metav1.Condition{Type: v1alpha1.ConditionInUse, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonUsed, ObservedGeneration: 2}
-	o := observed().after(v1alpha1.CredentialStatus{Conditions: []metav1.Condition{used}}).deleting().holding()
-	status := computeStatus(o)
-	for _, condition := range status.Conditions {
-		if condition.ObservedGeneration != 3 {
-			t.Errorf("%s is about generation %d", condition.Type, condition.ObservedGeneration)
-		}
-	}
-	if o.credential.Status.Conditions[0].ObservedGeneration != 2 {
-		t.Error("what the cache has was changed")
+	before := v1alpha1.CredentialStatus{Conditions: []metav1.Condition{used}}
+	for name, o := range map[string]*observation{
+		"waiting": observed().after(before).deleting(),
+		"held":    observed().after(before).deleting().holding(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			status := computeStatus(o)
+			for _, condition := range status.Conditions {
+				if condition.ObservedGeneration != 3 {
+					t.Errorf("%s is about generation %d", condition.Type, condition.ObservedGeneration)
+				}
+			}
+			if o.credential.Status.Conditions[0].ObservedGeneration != 2 {
+				t.Error("what the cache has was changed")
+			}
+		})
 	}
 }

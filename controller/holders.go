@@ -4,8 +4,7 @@ package controller
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -14,6 +13,7 @@ import (
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/controller/users"
+	"github.com/credence-dev/credence/credential/words"
 	"github.com/credence-dev/credence/usage"
 )
 
@@ -47,13 +47,7 @@ func (h *holders) Known(c copies.Copy) (string, bool) {
 		return "", true
 	}
 	found := h.users.Index.Users(ask...)
-	names := make([]string, 0, maxHolders)
-	for _, list := range [][]usage.User{found.Workloads, found.Automatic} {
-		for _, user := range list[:min(len(list), maxHolders-len(names))] {
-			names = append(names, user.String())
-		}
-	}
-	return few(names, len(found.Workloads)+len(found.Automatic)), true
+	return words.Few(slices.Concat(found.Workloads, found.Automatic), maxHolders), true
 }
 
 // ask asks for those who refer to the Secret and, as far as its credential is what that
@@ -75,18 +69,9 @@ func (h *holders) Live(ctx context.Context, secret types.NamespacedName) (string
 	if err != nil {
 		return "", err
 	}
-	names := make([]string, 0, maxHolders)
-	for _, pod := range pods[:min(len(pods), maxHolders)] {
-		names = append(names, "Pod "+pod.String())
+	users := make([]usage.User, 0, len(pods))
+	for _, pod := range pods {
+		users = append(users, usage.User{Kind: "Pod", NamespacedName: pod})
 	}
-	return few(names, len(pods)), nil
-}
-
-// few names some of many.
-func few(names []string, all int) string {
-	text := strings.Join(names, ", ")
-	if more := all - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return words.Few(users, maxHolders), nil
 }

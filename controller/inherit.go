@@ -52,12 +52,8 @@ func (g *gatherer) ownedBy(ctx context.Context, c copies.Copy) (*v1alpha1.Creden
 
 // inScope says whether a Credential is the one that its name means in a namespace.
 func (o *observation) inScope(namespace string) bool {
-	for _, p := range o.projects {
-		if p.namespace == namespace {
-			return p.shadowedBy == nil
-		}
-	}
-	return false
+	p, ok := o.project(namespace)
+	return ok && p.shadowedBy == nil
 }
 
 // inherit gives a Credential the copies in its scope that one of its name left

@@ -21,6 +21,7 @@ import (
 	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/asset"
+	"github.com/credence-dev/credence/credential/words"
 	"github.com/credence-dev/credence/usage"
 )
 
@@ -174,7 +175,7 @@ func (l *leavers) stillRefer(ctx context.Context, c *v1alpha1.Credential, namesp
 
 // left says what is the matter in a namespace, and how to mend it.
 func (l *leavers) left(scope v1alpha1.Scope, namespace string, by []usage.User) string {
-	who := users.Plural(len(by), "workload")
+	who := words.Plural(len(by), "workload")
 	if len(by) == 1 {
 		who += " there still refers to it, "
 	} else {
@@ -193,19 +194,11 @@ func (l *leavers) left(scope v1alpha1.Scope, namespace string, by []usage.User) 
 	if place.Home != "" {
 		mend = fmt.Sprintf("take the label %s off the namespace, for a department's home is no project", v1alpha1.LabelDepartmentHome)
 	}
-	return cut(who+by[0].String()+", and its copy is withdrawn: "+mend+", or take it off the workload", maxIssue)
+	return words.Cut(who+by[0].String()+", and its copy is withdrawn: "+mend+", or take it off the workload", maxIssue)
 }
 
 // maxIssue is the longest message that an issue may have.
 const maxIssue = 512
-
-// cut shortens a text to a number of bytes.
-func cut(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	return strings.ToValidUTF8(text[:limit-len("…")], "") + "…"
-}
 
 // concerned are the Credentials of which a change of the usage makes the status
 // wrong: pods in a namespace beyond the scope have them, or none do any more. What an

@@ -4,6 +4,8 @@ package controller_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -133,6 +135,57 @@ func TestPropagationChanges(t *testing.T) {
 	if w.secret(a, "genericsecret-key") == nil || w.secret(b, "genericsecret-key") == nil {
 		t.Error("a copy is missing")
 	}
+}
+
+// TestPropagationCostsOneWrite: that copies are made on demand no longer is one write,
+// together with all of them, and nothing more is written after that. Only copies that
+// take longer than workloads are to wait for a status are told of once more.
+func TestPropagationCostsOneWrite(t *testing.T) {
+	w := newWorld(t)
+	w.configure = func(o *controller.Options) { o.UsageInterval = time.Nanosecond } // it is counted at once
+	var early atomic.Int32
+	w.hold = func(request *http.Request) {
+		if request.Method == http.MethodPut && strings.HasSuffix(request.URL.Path, "/credentials/key/status") && saysPropagating(request) {
+			early.Add(1)
+		}
+	}
+	a := w.project("a", "")
+	w.project("b", "")
+	w.project("c", "")
+	w.run()
+	c := w.onDemand("key")
+	w.deployment(a, "web", "key")
+	together := 0
+	for range 5 {
+		w.spread(c, 1)
+		w.usedBy(c, "Deployment "+a+"/web")
+		w.quiet(c)
+		early.Store(0)
+		w.change(c, func() { c.Spec.Propagation = v1alpha1.PropagateAlways })
+		w.spread(c, 3)
+		for range 3 {
+			w.settle(c)
+		}
+		if writes := w.sent.writes("/credentials/key"); len(writes) != 1+int(early.Load()) {
+			t.Errorf("it took %v, of which %d told of copies still to come", writes, early.Load())
+		} else if len(writes) == 1 {
+			together++
+		}
+		w.change(c, func() { c.Spec.Propagation = v1alpha1.PropagateOnDemand })
+	}
+	if together == 0 {
+		t.Error("the status was never written together with the copies")
+	}
+}
+
+// saysPropagating says whether a write of a status tells of copies still to come.
+func saysPropagating(request *http.Request) bool {
+	body, err := request.GetBody()
+	if err != nil {
+		return false
+	}
+	text, _ := io.ReadAll(body)
+	return strings.Contains(string(text), `"`+v1alpha1.ReasonPropagating+`"`)
 }
 
 // TestOnDemandBeforeTheIndex: half an index looks like a credential that nobody

@@ -28,10 +28,6 @@ import (
 // follow: one that is missing or lacks the labels by which sources are watched.
 const recheckInterval = time.Minute
 
-// conflictRetry is when to try again after a conflict. The cache is not behind by
-// much.
-const conflictRetry = 100 * time.Millisecond
-
 // reconciler keeps one Credential's copies and status.
 type reconciler struct {
 	gatherer
@@ -67,7 +63,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	if apierrors.IsConflict(err) {
 		// Our cache is behind, by what may be no business of ours and bring no event.
-		return ctrl.Result{RequeueAfter: conflictRetry}, nil
+		return ctrl.Result{RequeueAfter: users.Behind}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, err

@@ -20,6 +20,8 @@ type requests struct {
 	// wide are the lists and watches of Secrets that ask for more than metadata, or
 	// for Secrets without a label of ours.
 	wide []string
+	// notFound are those that were answered so.
+	notFound []string
 }
 
 func (r *requests) count(next http.RoundTripper) http.RoundTripper {
@@ -37,7 +39,13 @@ func (r *requests) count(next http.RoundTripper) http.RoundTripper {
 			r.wide = append(r.wide, request.URL.RequestURI())
 		}
 		r.mu.Unlock()
-		return next.RoundTrip(request)
+		response, err := next.RoundTrip(request)
+		if err == nil && response.StatusCode == http.StatusNotFound {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.notFound = append(r.notFound, request.Method+" "+request.URL.Path)
+		}
+		return response, err
 	})
 }
 
@@ -77,6 +85,18 @@ func (r *requests) reads(path string) int {
 	count := 0
 	for _, line := range r.list {
 		if line == http.MethodGet+" "+path {
+			count++
+		}
+	}
+	return count
+}
+
+// missing returns how often something was asked for by a method that was not there.
+func (r *requests) missing(method, path string) (count int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, line := range r.notFound {
+		if strings.HasPrefix(line, method+" ") && strings.HasSuffix(line, path) {
 			count++
 		}
 	}

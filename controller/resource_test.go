@@ -11,27 +11,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/apitest"
 	"github.com/credence-dev/credence/charts"
 )
 
 // resourceWorld has an API server of its own, whose CRDs may go.
 func resourceWorld(t *testing.T) (*world, func() error) {
 	t.Helper()
-	_ = config(t) // complains if there are no programs
-	crds, err := charts.CRDs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	environment := &envtest.Environment{Scheme: testScheme, CRDs: crds}
-	at, err := environment.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	at := apitest.Start(t, charts.CRDs)
 	install := func() error {
 		crds, err := charts.CRDs()
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
-	"github.com/credence-dev/credence/controller/users"
+	"github.com/credence-dev/credence/credential/words"
 )
 
 // expiryNotice is how long ahead the condition Expiring turns True.
@@ -40,6 +40,7 @@ func computeStatus(o *observation) v1alpha1.CredentialStatus {
 	case !o.credential.DeletionTimestamp.IsZero():
 		// Replacements of the pods that use it are injected as before.
 		status.Keys, status.Registries = previous.Keys, previous.Registries
+		confirmUsers(&status)
 	case o.problem == nil:
 		status.Keys, status.Registries, status.Fingerprint = o.facts.Keys, o.facts.Registries, o.wanted.Fingerprint
 	case !o.problem.Withdraws():
@@ -112,7 +113,7 @@ func (o *observation) issues() []v1alpha1.NamespaceIssue {
 		case left.Reason == "", left.Waits() && p.unused: // what nobody uses goes in its own time
 		case left.Waits():
 			issues = append(issues, v1alpha1.NamespaceIssue{Namespace: left.Namespace, Reason: left.Reason,
-				Message: cut("the copy is to go: "+left.Message, maxIssue)})
+				Message: words.Cut("the copy is to go: "+left.Message, maxIssue)})
 		default:
 			issues = append(issues, v1alpha1.NamespaceIssue{Namespace: left.Namespace, Reason: left.Reason,
 				Message: "the copy could not be removed: " + left.Message})
@@ -168,7 +169,7 @@ func readyCondition(o *observation, status *v1alpha1.CredentialStatus) metav1.Co
 			department, o.layout.DepartmentLabel, department))
 	case status.IssuesTotal > 0:
 		return is(metav1.ConditionFalse, v1alpha1.ReasonNamespaceIssues, fmt.Sprintf(
-			"%s, the first %s in namespace %s; status.issues tells what stands in the way and how to mend it", users.Plural(int(status.IssuesTotal), "issue"), status.Issues[0].Reason, status.Issues[0].Namespace))
+			"%s, the first %s in namespace %s; status.issues tells what stands in the way and how to mend it", words.Plural(int(status.IssuesTotal), "issue"), status.Issues[0].Reason, status.Issues[0].Namespace))
 	case status.Namespaces.Ready < status.Namespaces.Desired:
 		return is(metav1.ConditionFalse, v1alpha1.ReasonPropagating, "some namespaces still wait for their copy; status.pendingNamespaces names those that have none")
 	}
@@ -193,14 +194,14 @@ func (o *observation) ending() string {
 	switch {
 	case len(used) > 0:
 		slices.SortFunc(used, func(a, b copies.Leftover) int { return cmp.Compare(a.Namespace, b.Namespace) })
-		text += waitingForUsers + users.Plural(len(used), "namespace")
+		text += waitingForUsers + words.Plural(len(used), "namespace")
 		for _, left := range used[:min(len(used), maxHolders)] {
 			text += fmt.Sprintf("; in %s it is %s", left.Namespace, left.Message)
 		}
 		text += "; detach it there, or annotate it " + v1alpha1.AnnotationForceDelete + "=true to take it from them"
 	case len(drains) > 0:
 		last := slices.MaxFunc(drains, func(a, b copies.Leftover) int { return cmp.Compare(a.Message, b.Message) })
-		text += fmt.Sprintf("; it waits in %s: %s", users.Plural(len(drains), "namespace"), last.Message)
+		text += fmt.Sprintf("; it waits in %s: %s", words.Plural(len(drains), "namespace"), last.Message)
 	}
 	return text
 }

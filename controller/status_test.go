@@ -227,7 +227,7 @@ func TestComputeRotatedAt(t *testing.T) {
 // back to less, and without an index to nothing at all.
 func TestUsersAreKept(t *testing.T) {
 	before := v1alpha1.CredentialStatus{UsedBy: v1alpha1.UsedBy{Total: 3, Workloads: 3}, OutdatedPods: 2,
-		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionInUse, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonUsed}}}
+		Conditions: []metav1.Condition{{Type: v1alpha1.ConditionInUse, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonUsed, ObservedGeneration: 3}}}
 	for name, o := range map[string]*observation{
 		"spread": observed(current), "deleting": observed().deleting(), "problem": observed().problematic(v1alpha1.ReasonSourceNotAuthorized),
 	} {

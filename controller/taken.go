@@ -10,6 +10,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/lookup"
+	"github.com/credence-dev/credence/credential/words"
 )
 
 // taken are the namespaces in scope where another Secret has the Kubernetes name.
@@ -40,7 +41,7 @@ func (g *gatherer) explainTaken(ctx context.Context, o *observation) error {
 	for _, namespace := range taken {
 		if name, known := of[namespace]; known {
 			outcome := o.report.Outcomes[namespace]
-			outcome.Message = cut(fmt.Sprintf("Secret %s is the source of Credential %s/%s there, and is left as it is: "+
+			outcome.Message = words.Cut(fmt.Sprintf("Secret %s is the source of Credential %s/%s there, and is left as it is: "+
 				"to have this credential there, make that one again with a Secret of another name", o.wanted.Name, namespace, name), maxIssue)
 			o.report.Outcomes[namespace] = outcome
 		}

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
-	"github.com/credence-dev/credence/controller/users"
+	"github.com/credence-dev/credence/credential/words"
 )
 
 // Reasons and actions of events that are not those of a condition.
@@ -62,7 +62,7 @@ func waitsForUsers(ready *metav1.Condition) bool {
 const maxNote = 1024
 
 func (r *reconciler) tell(c *v1alpha1.Credential, kind, reason, action, note string) {
-	r.recorder.Eventf(c, nil, kind, reason, action, "%s", cut(note, maxNote))
+	r.recorder.Eventf(c, nil, kind, reason, action, "%s", words.Cut(note, maxNote))
 }
 
 // change says whether a condition means something else than before: for another
@@ -86,7 +86,7 @@ func change(c *v1alpha1.Credential, before *v1alpha1.CredentialStatus, condition
 func rotated(c *v1alpha1.Credential) string {
 	note := fmt.Sprintf("the values of Secret %s/%s changed", c.Namespace, c.Spec.SecretRef.Name)
 	if pods := int(c.Status.OutdatedPods); pods > 0 {
-		note += fmt.Sprintf("; containers of %s read the old ones into their environment and keep them until they are started again", users.Plural(pods, "pod"))
+		note += fmt.Sprintf("; containers of %s read the old ones into their environment and keep them until they are started again", words.Plural(pods, "pod"))
 	}
 	return note
 }
@@ -97,5 +97,5 @@ func explain(ready *metav1.Condition, c *v1alpha1.Credential) string {
 		return ready.Message
 	}
 	first := c.Status.Issues[0]
-	return fmt.Sprintf("%s, the first in namespace %s: %s: %s", users.Plural(int(c.Status.IssuesTotal), "issue"), first.Namespace, first.Reason, first.Message)
+	return fmt.Sprintf("%s, the first in namespace %s: %s: %s", words.Plural(int(c.Status.IssuesTotal), "issue"), first.Namespace, first.Reason, first.Message)
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/controller/copies"
-	"github.com/credence-dev/credence/controller/users"
+	"github.com/credence-dev/credence/credential/words"
 	"github.com/credence-dev/credence/usage"
 )
 
@@ -57,11 +57,7 @@ func namespacesOf(all []copies.Copy) string {
 		names = append(names, c.Namespace)
 	}
 	slices.Sort(names)
-	names = slices.Compact(names)
-	if len(names) > maxNamesTold {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamesTold], ", "), len(names)-maxNamesTold)
-	}
-	return strings.Join(names, ", ")
+	return words.Few(slices.Compact(names), maxNamesTold)
 }
 
 // whyWithdrawn says why a namespace has no copy any more, and whether its users
@@ -137,19 +133,11 @@ func (r *reconciler) stillRefer(o *observation, namespaces []string) string {
 	if len(all) == 0 {
 		return ""
 	}
-	names := make([]string, 0, maxNamesTold)
-	for _, user := range all[:min(len(all), maxNamesTold)] {
-		names = append(names, user.String())
-	}
-	more := ""
-	if left := len(all) - len(names); left > 0 {
-		more = fmt.Sprintf(" and %d more", left)
-	}
 	verb := "still refer to it"
 	if len(all) == 1 {
 		verb = "still refers to it"
 	}
-	return fmt.Sprintf("%s there %s: %s%s", kindsOf(found), verb, strings.Join(names, ", "), more)
+	return fmt.Sprintf("%s there %s: %s", kindsOf(found), verb, words.Few(all, maxNamesTold))
 }
 
 // kindsOf says how many workloads and templates there are.
@@ -157,9 +145,9 @@ func kindsOf(found usage.Users) string {
 	workloads := len(found.Workloads) + len(found.Automatic)
 	switch {
 	case len(found.Templates) == 0:
-		return users.Plural(workloads, "workload")
+		return words.Plural(workloads, "workload")
 	case workloads == 0:
-		return users.Plural(len(found.Templates), "template")
+		return words.Plural(len(found.Templates), "template")
 	}
-	return users.Plural(workloads, "workload") + " and " + users.Plural(len(found.Templates), "template")
+	return words.Plural(workloads, "workload") + " and " + words.Plural(len(found.Templates), "template")
 }

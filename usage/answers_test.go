@@ -28,7 +28,7 @@ func answers(t *testing.T, x *Index) map[string]string {
 				if len(users.Automatic) > 0 {
 					t.Fatalf("%s %s/%s is used automatically: %v", kind, namespace, name, users)
 				}
-				if len(users.Namespaces) > 0 && !slices.Contains(x.Namespaces(kind, name), namespace) {
+				if x.IsUsed(asset) && !slices.Contains(x.Namespaces(kind, name), namespace) {
 					t.Fatalf("%s %s has users in %s, which is not among %v", kind, name, namespace, x.Namespaces(kind, name))
 				}
 				together = append(together, asset)
@@ -42,7 +42,15 @@ func answers(t *testing.T, x *Index) map[string]string {
 // checkAnswers fails if the index says of users in one way what it denies in another.
 func checkAnswers(t *testing.T, x *Index, queries ...Query) {
 	users := x.Users(queries...)
-	if used := x.IsUsed(queries...); used != (len(users.Namespaces) > 0) {
+	var namespaces []string
+	for _, user := range slices.Concat(users.Workloads, users.Templates, users.Automatic) {
+		namespaces = append(namespaces, user.Namespace)
+	}
+	slices.Sort(namespaces)
+	if used := x.UsedIn(queries...); !slices.Equal(used, slices.Compact(namespaces)) {
+		t.Fatalf("UsedIn says %v of %v, whose users are %v", used, queries, users)
+	}
+	if used := x.IsUsed(queries...); used != (len(namespaces) > 0) {
 		t.Fatalf("IsUsed says %t of %v, whose users are %v", used, queries, users)
 	}
 	const names = 2

@@ -3,7 +3,6 @@
 package usage
 
 import (
-	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -18,15 +17,13 @@ func (x *Index) Users(queries ...Query) Users {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var (
-		users      Users
-		workloads  = map[User]struct{}{}
-		automatic  = map[User]struct{}{}
-		templates  = map[User]struct{}{}
-		namespaces = map[string]struct{}{}
+		users     Users
+		workloads = map[User]struct{}{}
+		automatic = map[User]struct{}{}
+		templates = map[User]struct{}{}
 	)
 	for f := range x.surveys(queries) {
 		for user, as := range f.users {
-			namespaces[user.Namespace] = struct{}{}
 			switch as {
 			case asWorkload:
 				workloads[user] = struct{}{}
@@ -42,7 +39,6 @@ func (x *Index) Users(queries ...Query) Users {
 		return named
 	})
 	users.Workloads, users.Templates, users.Automatic = sorted(workloads), sorted(templates), sorted(automatic)
-	users.Namespaces = slices.Sorted(maps.Keys(namespaces))
 	return users
 }
 
@@ -55,6 +51,27 @@ func (x *Index) IsUsed(queries ...Query) bool {
 		return true
 	}
 	return false
+}
+
+// UsedIn returns the namespaces in which Users would find any, sorted. In each it costs
+// no more than to find the first.
+func (x *Index) UsedIn(queries ...Query) []string {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	used := map[string]struct{}{}
+	none := func(found) bool { return false }
+	for i := range queries {
+		s := survey{index: x}
+		for _, namespace := range queries[i].Namespaces {
+			if _, known := used[namespace]; known {
+				continue
+			}
+			if s.begin(namespace, &queries[i]); !s.each(none) {
+				used[namespace] = struct{}{}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(used))
 }
 
 // surveys are all that queries find, some of it more than once.
@@ -71,11 +88,7 @@ func (x *Index) surveys(queries []Query) iter.Seq[found] {
 	}
 }
 
-func sorted(users map[User]struct{}) []User { return slices.SortedFunc(maps.Keys(users), compareUsers) }
-
-func compareUsers(a, b User) int {
-	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
-}
+func sorted(users map[User]struct{}) []User { return slices.SortedFunc(maps.Keys(users), User.Compare) }
 
 // role is what a user is to what it uses.
 type role int

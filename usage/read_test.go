@@ -63,7 +63,7 @@ func TestOtherKinds(t *testing.T) {
 func TestTemplatesThatPull(t *testing.T) {
 	knative, _ := workload.KindOf("serving.knative.dev/v1", "Service")
 	for record, want := range map[string]Users{
-		`{"hub":["imagePullSecrets (automatic)"]}`: {Automatic: []User{user("Service", "hello")}, Namespaces: []string{"a"}},
+		`{"hub":["imagePullSecrets (automatic)"]}`: automatics(user("Service", "hello")),
 		`{"hub":["imagePullSecrets"]}`:             workloads(user("Service", "hello")),
 		``:                                         workloads(user("Service", "hello")),
 	} {

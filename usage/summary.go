@@ -204,14 +204,14 @@ func (l *leading) members(g *group) {
 
 // wants says whether a user is before the last one.
 func (l *leading) wants(user User) bool {
-	return len(l.users) < l.limit || l.limit > 0 && compareUsers(user, l.users[l.limit-1]) < 0
+	return len(l.users) < l.limit || l.limit > 0 && user.Compare(l.users[l.limit-1]) < 0
 }
 
 func (l *leading) add(user User) {
 	if !l.wants(user) {
 		return
 	}
-	at, known := slices.BinarySearchFunc(l.users, user, compareUsers)
+	at, known := slices.BinarySearchFunc(l.users, user, User.Compare)
 	if known {
 		return
 	}

@@ -3,6 +3,7 @@
 package usage
 
 import (
+	"cmp"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -41,7 +42,7 @@ func kindOf(word string) object.Kind {
 	return object.Kind{}
 }
 
-// User is a workload or template that refers to a credential: the top-level
+// User is a workload or template that refers to a credential or an asset: the top-level
 // owner of what runs, or what is to run.
 type User struct {
 	// Kind as people write it, such as "Deployment".
@@ -52,15 +53,17 @@ type User struct {
 // String is "<Kind> <namespace>/<name>", as a status names users.
 func (u User) String() string { return u.Kind + " " + u.NamespacedName.String() }
 
-// Users are who uses a credential. All lists are sorted by namespace, kind and
-// name, and name nobody twice.
+// Compare orders users as all lists of them are sorted: by namespace, kind and name.
+func (u User) Compare(other User) int {
+	return cmp.Or(cmp.Compare(u.Namespace, other.Namespace), cmp.Compare(u.Kind, other.Kind), cmp.Compare(u.Name, other.Name))
+}
+
+// Users are who uses a credential or an asset. All lists are sorted, and name nobody twice.
 type Users struct {
 	Workloads []User
 	Templates []User
-	// Automatic are workloads that got it only as an automatic pull secret.
+	// Automatic are workloads that got a credential only as an automatic pull secret.
 	Automatic []User
-	// Namespaces are those with a user, an automatic one included.
-	Namespaces []string
 }
 
 // Reader is a live pod that reads a credential through environment variables.

@@ -16,15 +16,15 @@ import (
 
 // workloads, templates and automatics are users of one sort in namespace a.
 func workloads(users ...User) Users {
-	return Users{Workloads: users, Namespaces: []string{"a"}}
+	return Users{Workloads: users}
 }
 
 func templates(users ...User) Users {
-	return Users{Templates: users, Namespaces: []string{"a"}}
+	return Users{Templates: users}
 }
 
 func automatics(users ...User) Users {
-	return Users{Automatic: users, Namespaces: []string{"a"}}
+	return Users{Automatic: users}
 }
 
 const hubSecret = "dockerregistry-hub"
@@ -270,15 +270,16 @@ func TestNamespaces(t *testing.T) {
 	}
 	x := indexOf(t, naming(deployment("b", corev1.PodSpec{})), naming(deployment("a", corev1.PodSpec{})), cronJob("z", pulling(hubSecret)),
 		elsewhere("c", naming(deployment("web", corev1.PodSpec{}))), elsewhere("b", naming(deployment("web", corev1.PodSpec{}))))
-	got := x.Users(Query{Name: "hub", Secret: hubSecret, Namespaces: []string{"c", "a", "empty", "a"}})
+	asked := Query{Name: "hub", Secret: hubSecret, Namespaces: []string{"c", "a", "empty", "a"}}
+	got := x.Users(asked)
 	inC := user("Deployment", "web")
 	inC.Namespace = "c"
-	want := Users{
-		Workloads:  []User{user("CronJob", "z"), user("Deployment", "a"), user("Deployment", "b"), inC},
-		Namespaces: []string{"a", "c"},
-	}
+	want := Users{Workloads: []User{user("CronJob", "z"), user("Deployment", "a"), user("Deployment", "b"), inC}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"a", "c"}, x.UsedIn(asked)); diff != "" {
+		t.Errorf("namespaces (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(Users{}, x.Users(Query{Name: "hub", Secret: hubSecret})); diff != "" {
 		t.Errorf("in no namespace (-want +got):\n%s", diff)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/credential/words"
 )
 
 // Numbers says how many users of each kind there are, such as "2 workloads and 1
@@ -24,7 +25,7 @@ func Numbers(used *v1alpha1.UsedBy) string {
 		case MaxCounted: // it may not have been counted any further
 			parts = append(parts, fmt.Sprintf("%d or more %ss", part.count, part.what))
 		default:
-			parts = append(parts, Plural(int(part.count), part.what))
+			parts = append(parts, words.Plural(int(part.count), part.what))
 		}
 	}
 	if len(parts) < 2 {
@@ -32,12 +33,4 @@ func Numbers(used *v1alpha1.UsedBy) string {
 	}
 	last := len(parts) - 1
 	return strings.Join(parts[:last], ", ") + " and " + parts[last]
-}
-
-// Plural says how many there are of something.
-func Plural(count int, what string) string {
-	if count != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", count, what)
 }

@@ -5,7 +5,6 @@ package assets
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -22,14 +21,6 @@ import (
 	"github.com/credence-dev/credence/credential/check"
 )
 
-const (
-	// behind is when to try again after a conflict: the cache is behind then, and not
-	// by much.
-	behind = 100 * time.Millisecond
-	// maxBackoff bounds how long a status that was refused is not written again.
-	maxBackoff = 2 * time.Minute
-)
-
 // reconciler keeps the status of assets. Whatever happens, it looks at each no more
 // often than every interval: workloads that use it come and go all the time.
 type reconciler struct {
@@ -40,45 +31,35 @@ type reconciler struct {
 	clock    clock.PassiveClock
 	interval time.Duration
 
-	mu    sync.Mutex
-	looks map[catalog.Object]look
-}
-
-// look is when an asset was last looked at, and until when its status is not written
-// because that was refused so many times in a row. The queue's back-off does not do:
-// it ends with the first event that is told to wait.
-type look struct {
-	at, until time.Time
-	refused   int
+	pace users.Pace[catalog.Object]
 }
 
 // Reconcile looks at one asset and writes the status that it comes to.
 func (r *reconciler) Reconcile(ctx context.Context, request catalog.Object) (ctrl.Result, error) {
-	last := r.last(request)
-	if wait := max(r.interval-r.clock.Since(last.at), last.until.Sub(r.clock.Now())); wait > 0 {
+	turn := r.pace.Last(request)
+	if wait := turn.Wait(r.clock.Now(), r.interval); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	object := objectOf(request.Kind)
 	if err := r.cache.Get(ctx, request.NamespacedName, object); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.forget(request)
+			r.pace.Forget(request)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	last.at = r.clock.Now()
+	turn.At = r.clock.Now()
 	err := r.publish(ctx, r.observe(object))
 	switch {
 	case apierrors.IsConflict(err):
 		// What is computed of an old version is not written.
-		return ctrl.Result{RequeueAfter: behind}, nil
+		return ctrl.Result{RequeueAfter: users.Behind}, nil
 	case err != nil:
-		last.refused++
-		last.until = last.at.Add(min(r.interval<<min(last.refused, 20), maxBackoff))
+		turn.Refused(r.interval)
 		err = fmt.Errorf("writing the status: %w", err)
 	default:
-		last.refused, last.until = 0, time.Time{}
+		turn.Written()
 	}
-	r.note(request, last)
+	r.pace.Note(request, turn)
 	return ctrl.Result{}, err
 }
 
@@ -105,25 +86,4 @@ func (r *reconciler) publish(ctx context.Context, o *observation) error {
 	r.tell(o.object, before.Conditions, now.Conditions)
 	users.AwaitSighting(ctx, r.cache, o.object)
 	return nil
-}
-
-func (r *reconciler) last(id catalog.Object) look {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.looks[id]
-}
-
-func (r *reconciler) note(id catalog.Object, now look) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.looks == nil {
-		r.looks = map[catalog.Object]look{}
-	}
-	r.looks[id] = now
-}
-
-func (r *reconciler) forget(id catalog.Object) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.looks, id)
 }

@@ -3,14 +3,13 @@
 package assets
 
 import (
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/credential/words"
 )
 
 // actionResolve is the action of the events about an asset.
@@ -30,9 +29,5 @@ func (r *reconciler) tell(object client.Object, before, now []metav1.Condition) 
 	if is.Status == metav1.ConditionTrue {
 		kind = corev1.EventTypeNormal
 	}
-	note := is.Message
-	if len(note) > maxNote {
-		note = strings.ToValidUTF8(note[:maxNote-len("…")], "") + "…"
-	}
-	r.recorder.Eventf(object, nil, kind, is.Reason, actionResolve, "%s", note)
+	r.recorder.Eventf(object, nil, kind, is.Reason, actionResolve, "%s", words.Cut(is.Message, maxNote))
 }

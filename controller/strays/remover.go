@@ -4,8 +4,6 @@ package strays
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +17,7 @@ import (
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/credential/words"
 )
 
 // remover removes strays, unless they are held. It has one worker.
@@ -99,11 +98,7 @@ func credentialsOf(all []copies.Copy) string {
 	for _, c := range all {
 		names.Insert(c.CredentialName)
 	}
-	sorted := sets.List(names)
-	if len(sorted) > maxNamesTold {
-		return fmt.Sprintf("%s and %d more", strings.Join(sorted[:maxNamesTold], ", "), len(sorted)-maxNamesTold)
-	}
-	return strings.Join(sorted, ", ")
+	return words.Few(sets.List(names), maxNamesTold)
 }
 
 // strayUID is what the writer knows strays under, which are of many Credentials.

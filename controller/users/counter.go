@@ -26,6 +26,7 @@ type Index interface {
 	SummarizeBriefly(names int, queries ...usage.Query) usage.Summary
 	Users(...usage.Query) usage.Users
 	IsUsed(...usage.Query) bool
+	UsedIn(...usage.Query) []string
 	Namespaces(kind, name string) []string
 	Readers(usage.Query) []usage.Reader
 	Injected(...usage.Query) []usage.User
@@ -56,11 +57,12 @@ func (c *Counter) Count(ctx context.Context, of *v1alpha1.Credential, rotatedAt 
 		return nil, nil
 	}
 	subject := subjectOf(of)
-	outdated, err := c.outdated(ctx, c.queries(subject)[0], rotatedAt)
+	own := c.queries(subject)
+	outdated, err := c.outdated(ctx, own[0], rotatedAt)
 	if err != nil {
 		return nil, err
 	}
-	return &Tally{UsedBy: c.usersOf(subject, c.Index.Summarize), OutdatedPods: outdated}, nil
+	return &Tally{UsedBy: c.usersOf(subject.Object, own, c.Index.Summarize), OutdatedPods: outdated}, nil
 }
 
 // outdated counts the pods with a container that reads the credential through

@@ -17,15 +17,12 @@ import (
 	"github.com/credence-dev/credence/usage"
 )
 
-// UsersOf is CountUsers for those who wait for the answer. A count of MaxCounted stands
-// for more, too; whether there are any is exact. It costs no request, and no more for
+// UsersOf is CountUsers for those who wait for the answer. A count of usage.MaxCounted
+// stands for more, too; whether there are any is exact. It costs no request, and no more for
 // more pods or more workloads.
 func (c *Counter) UsersOf(kind asset.Kind, key types.NamespacedName) (used v1alpha1.UsedBy, known bool) {
 	return c.users(kind, key, c.Index.SummarizeBriefly)
 }
-
-// MaxCounted is how far UsersOf counts.
-const MaxCounted = usage.MaxCounted
 
 // CountUsers counts the users of a Credential, or of an asset, and names the first of
 // them; usage.Numbers has words for it. It is not known while the index or the catalog
@@ -42,7 +39,7 @@ func (c *Counter) users(kind asset.Kind, key types.NamespacedName, summarize sum
 	if !known {
 		return used, false
 	}
-	return c.usersOf(of, summarize), true
+	return c.usersOf(of.Object, c.queries(of), summarize), true
 }
 
 // summarize is how the index is asked.
@@ -86,11 +83,11 @@ func subjectOf(c *v1alpha1.Credential) subject {
 	return of
 }
 
-// usersOf counts who uses something: who names it, the assets that refer to it, and
-// who uses those.
-func (c *Counter) usersOf(of subject, summarize summarize) v1alpha1.UsedBy {
-	giving := c.giving(of.Object)
-	found := summarize(v1alpha1.MaxStatusUsers, append(c.queries(of), c.queriesOf(giving)...)...)
+// usersOf counts who uses something: whom its own queries find, the assets that refer
+// to it, and who uses those.
+func (c *Counter) usersOf(id catalog.Object, own []usage.Query, summarize summarize) v1alpha1.UsedBy {
+	giving := c.giving(id)
+	found := summarize(v1alpha1.MaxStatusUsers, append(own, c.queriesOf(giving)...)...)
 	var templates, others []usage.User
 	used := v1alpha1.UsedBy{Workloads: int32(found.Workloads), Templates: int32(found.Templates), Automatic: int32(found.Automatic)}
 	for _, a := range giving {
@@ -109,14 +106,10 @@ func (c *Counter) usersOf(of subject, summarize summarize) v1alpha1.UsedBy {
 	}
 	used.Total = used.Workloads + used.Templates + used.Environments + used.DataSources
 	templates = slices.Concat(templates, found.FirstTemplates)
-	slices.SortFunc(templates, inOrder)
+	slices.SortFunc(templates, usage.User.Compare)
 	slices.SortStableFunc(others, func(a, b usage.User) int { return cmp.Compare(b.Kind, a.Kind) }) // environments first
 	used.Names = namesOf(found.FirstWorkloads, append(templates, others...))
 	return used
-}
-
-func inOrder(a, b usage.User) int {
-	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 }
 
 // namesForOthers of the names in a status are kept for what is no workload: it is

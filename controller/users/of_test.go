@@ -107,15 +107,15 @@ func TestNamesOfMany(t *testing.T) {
 func TestUsersOfVeryMany(t *testing.T) {
 	c := newCluster(t)
 	c.credential("system/key")
-	for i := range MaxCounted + 200 {
+	for i := range usage.MaxCounted + 200 {
 		c.set(deployment(fmt.Sprintf("a/w%d", i), "credentials", fmt.Sprintf("key,c%d", i)))
 	}
-	for want, ask := range map[int32]func(asset.Kind, types.NamespacedName) (v1alpha1.UsedBy, bool){MaxCounted: c.UsersOf, MaxCounted + 200: c.CountUsers} {
+	for want, ask := range map[int32]func(asset.Kind, types.NamespacedName) (v1alpha1.UsedBy, bool){usage.MaxCounted: c.UsersOf, usage.MaxCounted + 200: c.CountUsers} {
 		used, known := ask(asset.Credential, split("system/key"))
 		if !known || used.Workloads != want || used.Total != want || len(used.Names) != v1alpha1.MaxStatusUsers {
 			t.Errorf("%+v, want %d", used, want)
 		}
-		if words := usage.Numbers(&used); strings.Contains(words, "or more") != (want == MaxCounted) {
+		if words := usage.Numbers(&used); strings.Contains(words, "or more") != (want == usage.MaxCounted) {
 			t.Errorf("%d are %s", want, words)
 		}
 	}

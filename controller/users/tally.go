@@ -60,9 +60,6 @@ func inUse(kind asset.Kind, used *v1alpha1.UsedBy) metav1.Condition {
 	return is(metav1.ConditionFalse, v1alpha1.ReasonNotUsed, "nothing uses the "+kind.Word())
 }
 
-// Plural says how many there are of something.
-func Plural(count int, what string) string { return usage.Plural(count, what) }
-
 // Difference is how much two statuses differ in what this package owns.
 type Difference int
 

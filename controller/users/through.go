@@ -62,5 +62,5 @@ func (c *Counter) through(about *v1alpha1.Credential, namespaces []string, count
 func (c *Counter) NamespacesOf(about *v1alpha1.Credential) []string {
 	of := subjectOf(about)
 	of.isnt = nil
-	return c.Index.Users(append(c.queries(of), c.queriesOf(c.giving(of.Object))...)...).Namespaces
+	return c.Index.UsedIn(append(c.queries(of), c.queriesOf(c.giving(of.Object))...)...)
 }

@@ -58,7 +58,8 @@ func (k *known) SummarizeBriefly(names int, q ...usage.Query) usage.Summary {
 func (k *known) Namespaces(kind, name string) []string {
 	return k.named[usage.Asset{Kind: kind, Name: name}]
 }
-func (k *known) IsUsed(...usage.Query) bool           { return len(k.users.Namespaces) > 0 }
+func (k *known) IsUsed(...usage.Query) bool           { return false }
+func (k *known) UsedIn(...usage.Query) []string       { return nil }
 func (k *known) Readers(usage.Query) []usage.Reader   { return k.readers }
 func (k *known) Injected(...usage.Query) []usage.User { return nil }
 
