@@ -151,7 +151,7 @@ func (d *Injected) asYAML() ([]byte, error) {
 		return nil, err
 	}
 	if !d.IsJSON {
-		if text, ok := patchYAML(d.Text, d.Operations); ok && means(text, patched) {
+		if text, ok := patchYAML(d.plainLines(), d.Operations); ok && means(text, patched) {
 			return d.withLineEnds(text, patched), nil
 		}
 	}
@@ -171,9 +171,24 @@ func (d *Injected) staysAs(text []byte, isLast bool) bool {
 	return means(append(slices.Clip(text), '\n'), d.JSON)
 }
 
+// endsInCRLF says whether every line of the document does.
+func (d *Injected) endsInCRLF() bool {
+	lines := bytes.Count(d.Text, []byte("\n"))
+	return lines > 0 && bytes.Count(d.Text, []byte("\r\n")) == lines
+}
+
+// plainLines returns the text with ends of lines that the writer of YAML knows: it
+// takes "\r\n" behind a comment for two.
+func (d *Injected) plainLines() []byte {
+	if d.endsInCRLF() {
+		return bytes.ReplaceAll(d.Text, []byte("\r\n"), []byte("\n"))
+	}
+	return d.Text
+}
+
 // withLineEnds gives lines the ends that they had.
 func (d *Injected) withLineEnds(text, patched []byte) []byte {
-	if lines := bytes.Count(d.Text, []byte("\n")); lines == 0 || bytes.Count(d.Text, []byte("\r\n")) < lines {
+	if !d.endsInCRLF() {
 		return text
 	}
 	if ended := bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")); means(ended, patched) {

@@ -68,6 +68,7 @@ func TestWriteYAML(t *testing.T) {
 		"in place":                 {text: "a: 1 # one\nb: 2\n", operations: []jsonpatch.Operation{add("/a", "x")}, want: "a: x # one\nb: 2\n"},
 		"removed":                  {text: "a: 1\nb: 2 # two\nc: 3\n", operations: []jsonpatch.Operation{remove("/b")}, want: "a: 1\nc: 3\n"},
 		"carriage returns":         {text: "a: 1\r\nb: 2\r\n", operations: []jsonpatch.Operation{add("/c", 3)}, want: "a: 1\r\nb: 2\r\nc: 3\r\n"},
+		"carriage returns, more":   {text: "# a\r\n# b\r\na: 1 # c\r\n# d\r\nb: 2\r\n# e\r\n", operations: []jsonpatch.Operation{add("/a", 3)}, want: "# a\r\n# b\r\na: 3 # c\r\n# d\r\nb: 2\r\n# e\r\n"},
 		"carriage returns in part": {text: "a: 1\r\nb: 2\n", operations: []jsonpatch.Operation{add("/c", 3)}, want: "a: 1\nb: 2\nc: 3\n"},
 		"carriage returns in text": {text: "---\r\na: |\r\n  b\r\n\r\n  c\r\n", operations: []jsonpatch.Operation{add("/d", "e\nf")}, want: "---\r\na: |\r\n  b\r\n\r\n  c\r\nd: |-\r\n  e\r\n  f\r\n"},
 		"texts that need quotes":   {text: "{}\n", operations: []jsonpatch.Operation{add("/a", []any{"yes", "No", "on", "y", "0777", "0o7", "1_0", "1e3", "null", "~", "", " ", "a: b", "# c", "- d", "2026-01-01", "<<", "=", "1:20", "a\tb", "é", "\x01", "{e}", "*f", "&g", "!h", "@i", "`j", "%k", "'", `"`, "true", ".5", "0x1", "-"})}, want: quoted},
