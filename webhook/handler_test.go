@@ -125,6 +125,28 @@ func TestMalformedPod(t *testing.T) {
 	}
 }
 
+// What no API server sends is refused at once: nothing is read for it, and nobody is
+// told to try again.
+func TestNoNamespace(t *testing.T) {
+	for namespace, want := range map[string]string{
+		"":          "not a pod: the review has no namespace",
+		"../team-a": "annotation credence.dev/credentials: namespace ../team-a is not a project; label it credence.dev/project=<name>",
+		"team-a\n":  `annotation credence.dev/credentials: namespace "team-a\n" is not a project; label it credence.dev/project=<name>`,
+	} {
+		t.Run(namespace, func(t *testing.T) {
+			f := newFixture(t)
+			f.know(project("team-a", ""), generic("team-a", "openai", ""))
+			answer := f.admit(namespace, naming("openai"))
+			if answer.response == nil || answer.response.Allowed || answer.message() != want {
+				t.Errorf("answer: %d %s", answer.code, answer.body)
+			}
+			if reads := f.cluster.asked(); len(reads) > 0 {
+				t.Errorf("live reads: %q", reads)
+			}
+		})
+	}
+}
+
 // Odd pods that are pods all the same.
 func TestOddPods(t *testing.T) {
 	many := map[string]string{"credence.dev/credentials": "openai"}

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -82,6 +83,9 @@ func newLiveReader(options Options) (*liveReader, error) {
 
 // place reads what a namespace is, nil if it is no project.
 func (l *liveReader) place(v *visit, namespace string) (*credential.Place, error) {
+	if len(validation.IsDNS1123Label(namespace)) > 0 {
+		return nil, nil // no API server has one of that name: nothing is to be read
+	}
 	asked := question{from: credential.Place{Namespace: namespace}}
 	if _, absent := l.absent.Get(asked); absent {
 		return nil, nil

@@ -92,10 +92,16 @@ func (q podInquiry) Decide(ctx context.Context) (admission.Response, admission.O
 	if err := q.Object.Validate(); err != nil {
 		return malformed(err), admission.OutcomeRefused
 	}
+	if q.Namespace == "" { // else it would be looked up, and trying again cannot help
+		return malformed(errNoNamespace), admission.OutcomeRefused
+	}
 	return q.admit(ctx, q.podRequest)
 }
 
-var errNoPod = errors.New("not a pod: the review has no object")
+var (
+	errNoPod       = errors.New("not a pod: the review has no object")
+	errNoNamespace = errors.New("not a pod: the review has no namespace")
+)
 
 // admit injects, waiting a moment for what was created a moment ago.
 func (p *pods) admit(ctx context.Context, request *podRequest) (admission.Response, admission.Outcome) {
