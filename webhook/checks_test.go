@@ -121,10 +121,10 @@ func TestAssetsAreChecked(t *testing.T) {
 				t.Errorf("got %s, want %q", got.body, test.refused)
 			}
 			if !got.response.Allowed {
-				field, _, _ := strings.Cut(test.refused, ": ")
+				field, problem, _ := strings.Cut(test.refused, ": ")
 				want := &metav1.StatusDetails{
 					Group: "credence.dev", Kind: strings.Split(describe(test.object, client.ObjectKeyFromObject(test.object)), " ")[0], Name: test.object.GetName(),
-					Causes: []metav1.StatusCause{{Type: metav1.CauseTypeFieldValueInvalid, Field: field, Message: test.refused}},
+					Causes: []metav1.StatusCause{{Type: metav1.CauseTypeFieldValueInvalid, Field: field, Message: problem}},
 				}
 				if diff := cmp.Diff(want, got.response.Result.Details); diff != "" || got.response.Result.Code != http.StatusUnprocessableEntity {
 					t.Errorf("code %d, details (-want +got):\n%s", got.response.Result.Code, diff)

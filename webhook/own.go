@@ -156,13 +156,15 @@ func (q *stampInquiry) Decide(context.Context) (admission.Response, admission.Ou
 }
 
 // invalid refuses an object for some of its fields, in the way of fields that the API
-// server itself finds invalid. The message is what is wrong with the first.
+// server itself finds invalid. The message is what is wrong with the first. Clients put
+// the field before the message of a cause, so it is not repeated there.
 func (q *ownInquiry) invalid(of metav1.CauseType, refusals ...own.Refusal) admission.Response {
 	first := &refusals[0]
 	status := admission.Failure(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, first.Message)
 	status.Details = &metav1.StatusDetails{Group: q.Resource.Group, Kind: string(q.kind.kind), Name: q.Object.Metadata.Name}
 	for _, refusal := range refusals {
-		status.Details.Causes = append(status.Details.Causes, metav1.StatusCause{Type: of, Field: refusal.Field, Message: refusal.Message})
+		problem := strings.TrimPrefix(refusal.Message, refusal.Field+": ")
+		status.Details.Causes = append(status.Details.Causes, metav1.StatusCause{Type: of, Field: refusal.Field, Message: problem})
 	}
 	return admission.Response{Refusal: status, Field: first.Field}
 }
