@@ -102,11 +102,19 @@ func (r *reconciler) find(kind *workload.Kind) (schema.GroupResource, *verdict, 
 }
 
 // judgePaths looks at the definition of the kind, nil if nothing is wrong. Kinds of
-// aggregated API servers have none: their paths are taken at their word.
+// aggregated API servers have none: their paths are taken at their word. Nor have
+// Kubernetes' own, and those that have pod templates are known.
 func (r *reconciler) judgePaths(ctx context.Context, kind *workload.Kind, resource schema.GroupResource) (*verdict, error) {
 	definition, err := r.definition(ctx, resource)
-	if err != nil || definition == nil {
+	if err != nil {
 		return nil, err
+	}
+	if definition == nil {
+		if !r.client.Scheme().Recognizes(schema.GroupVersionKind{Group: kind.Group, Version: kind.Versions[0], Kind: kind.Kind}) {
+			return nil, nil
+		}
+		v := no(v1alpha1.ReasonPathInvalid, "%s of %s is Kubernetes' own and has no pod template; delete this WorkloadKind", kind.Kind, kind.Group)
+		return &v, nil
 	}
 	if err := checkPaths(definition, kind); err != nil {
 		v := no(v1alpha1.ReasonPathInvalid, "%v; correct podTemplatePaths", err)

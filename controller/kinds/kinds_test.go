@@ -25,12 +25,16 @@ func TestWorkloadKinds(t *testing.T) {
 	w.create(
 		kind("gizmo", "Gizmo", ".spec.template"),
 		kind("nowhere", "Gadget", ".spec.templates"),
+		&v1alpha1.WorkloadKind{ObjectMeta: metav1.ObjectMeta{Name: "ingress"}, Spec: v1alpha1.WorkloadKindSpec{APIVersion: "networking.k8s.io/v1", Kind: "Ingress", PodTemplatePaths: []string{".spec"}}},
 		&v1alpha1.WorkloadKind{ObjectMeta: metav1.ObjectMeta{Name: "ray"}, Spec: v1alpha1.WorkloadKindSpec{APIVersion: "ray.io/v1", Kind: "RayCluster", PodTemplatePaths: []string{".spec.template"}}},
 	)
 	if got, want := w.ready("gizmo", v1alpha1.ReasonNoSuchKind), "the API server has no kind Gizmo in example.com/v1; install what defines it, or correct apiVersion and kind"; got != want {
 		t.Errorf("got message %q", got)
 	}
 	if got, want := w.ready("nowhere", v1alpha1.ReasonPathInvalid), "path .spec.templates: there is no field templates at .spec; correct podTemplatePaths"; got != want {
+		t.Errorf("got message %q", got)
+	}
+	if got, want := w.ready("ingress", v1alpha1.ReasonPathInvalid), "Ingress of networking.k8s.io is Kubernetes' own and has no pod template; delete this WorkloadKind"; got != want {
 		t.Errorf("got message %q", got)
 	}
 	w.ready("ray", v1alpha1.ReasonBuiltIn)
@@ -93,7 +97,7 @@ func TestWorkloadKinds(t *testing.T) {
 	if got := w.follower.paths("Gizmo"); got != ".spec.template" {
 		t.Errorf("followed at %q", got)
 	}
-	for _, name := range []string{"gizmo", "nowhere", "ray"} {
+	for _, name := range []string{"gizmo", "nowhere", "ingress", "ray"} {
 		if err := w.Delete(t.Context(), kind(name, "")); err != nil {
 			t.Fatal(err)
 		}
