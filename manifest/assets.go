@@ -18,6 +18,7 @@ import (
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/asset"
 	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/injector/workload"
 )
 
 // Assets are the objects that decide what a workload gets.
@@ -182,6 +183,19 @@ func (a *Assets) assets() (objects []metav1.Object) {
 		objects = append(objects, a.Templates[i].DeepCopy())
 	}
 	return objects
+}
+
+// Kinds are those that the WorkloadKinds tell of. Whether an API server has them is not
+// asked. One whose paths cannot be read tells of nothing.
+func (a *Assets) Kinds() *workload.Registry {
+	kinds := &workload.Registry{}
+	for i := range a.WorkloadKinds {
+		told := &a.WorkloadKinds[i]
+		if kind, err := workload.Read(&told.Spec); err == nil {
+			kinds.Set(workload.Claim{Name: told.Name, Created: told.CreationTimestamp.Time, Kind: kind})
+		}
+	}
+	return kinds
 }
 
 // hasStatus says whether a controller has seen a Credential.

@@ -31,9 +31,19 @@ type Options struct {
 	Namespace string
 	// PullSecrets adds image pull secrets to the pod templates of workloads too.
 	PullSecrets bool
+	// Kinds are those of WorkloadKinds that have pods too; nil for none.
+	Kinds *workload.Registry
 	// Fetch says with what data sources are fetched. The default is that of an
 	// installation that changes nothing.
 	Fetch *fetch.Settings
+}
+
+// kindOf returns the kind that an object is of, if it has pods.
+func (o *Options) kindOf(t typeMeta) (workload.Kind, bool) {
+	if o.Kinds == nil {
+		return workload.KindOf(t.APIVersion, t.Kind)
+	}
+	return o.Kinds.Of(t.APIVersion, t.Kind)
 }
 
 // Inject injects into every workload of a document. Other objects pass unchanged.
@@ -41,7 +51,7 @@ type Options struct {
 func Inject(known injector.Catalog, document Document, options Options) (Injected, error) {
 	injected := Injected{Document: document}
 	err := eachObject(document.JSON, "", typeMeta{}, func(o object) error {
-		kind, ok := workload.KindOf(o.APIVersion, o.Kind)
+		kind, ok := options.kindOf(o.typeMeta)
 		switch {
 		case o.isList:
 			injected.warnOfList(o)

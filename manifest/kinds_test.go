@@ -4,12 +4,15 @@ package manifest_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/asset"
+	"github.com/credence-dev/credence/injector/workload"
+	"github.com/credence-dev/credence/manifest"
 )
 
 // Objects of every kind of ours are read, alone and in Lists, and looked up from where
@@ -93,6 +96,62 @@ func TestReadAssetsSeenOfEveryKind(t *testing.T) {
 			if _, err := readAssets(t, text); (err == nil) != valid {
 				t.Errorf("%s with the status %s: %v", kind, status, err)
 			}
+		}
+	}
+}
+
+// A WorkloadKind among the assets has objects of its kind injected into, at all its
+// paths. Built-in kinds stay as they are.
+func TestInjectIntoKindsOfOthers(t *testing.T) {
+	assets, err := readAssets(t, project+`---
+apiVersion: credence.dev/v1alpha1
+kind: WorkloadKind
+metadata: {name: pipes}
+spec: {apiVersion: example.com/v1, kind: Pipe, podTemplatePaths: ['.spec.steps[*].template', .spec.workers.*.template]}
+---
+apiVersion: credence.dev/v1alpha1
+kind: WorkloadKind
+metadata: {name: broken}
+spec: {kind: Broken}
+status: {observedGeneration: 1}
+---
+apiVersion: credence.dev/v1alpha1
+kind: Environment
+metadata: {name: torch}
+spec: {scope: {level: project}, env: [{name: A, value: x}]}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, _ := assets.Catalog(credential.DefaultLayout(), "team-a")
+	documents, err := manifest.Read("pipe.yaml", []byte(`
+apiVersion: example.com/v1beta1
+kind: Pipe
+metadata: {name: pipe, annotations: {credence.dev/environment: torch}}
+spec:
+  steps: [{template: {spec: {containers: [{name: a}]}}}, {name: empty}]
+  workers: {w: {template: {spec: {containers: [{name: b}]}}}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kinds := range []*workload.Registry{assets.Kinds(), nil} {
+		result, err := manifest.Inject(known, documents[0], manifest.Options{Namespace: "team-a", Kinds: kinds})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var paths []string
+		for _, operation := range result.Operations {
+			if strings.HasSuffix(operation.Path, "/env") {
+				paths = append(paths, operation.Path)
+			}
+		}
+		want, warnings := []string{"/spec/steps/0/template/spec/containers/0/env", "/spec/workers/w/template/spec/containers/0/env"}, 0
+		if kinds == nil {
+			want, warnings = nil, 1
+		}
+		if diff := cmp.Diff(want, paths); diff != "" || len(result.Warnings) != warnings {
+			t.Errorf("(-want +got):\n%s, warnings %q", diff, result.Warnings)
 		}
 	}
 }

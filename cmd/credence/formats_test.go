@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -100,5 +101,24 @@ func TestFetchFlags(t *testing.T) {
 		if stdout, _, err := runInject(append(arguments, flag)); err == nil || stdout != "" {
 			t.Errorf("%s: got error %v and output %q", flag, err, stdout)
 		}
+	}
+}
+
+// TestInjectWorkloadKind: a kind that a WorkloadKind among the assets tells of is
+// injected into.
+func TestInjectWorkloadKind(t *testing.T) {
+	workload, kind := t.TempDir()+"/pipe.json", t.TempDir()+"/kind.json"
+	for file, text := range map[string]string{
+		workload: `{"apiVersion": "example.com/v1", "kind": "Pipe", "metadata": {"annotations": {"credence.dev/credentials": "tokens"}}, "spec": {"template": {"spec": {"containers": [{"name": "a"}]}}}}`,
+		kind:     `{"apiVersion": "credence.dev/v1alpha1", "kind": "WorkloadKind", "metadata": {"name": "pipes"}, "spec": {"apiVersion": "example.com/v1", "kind": "Pipe", "podTemplatePaths": [".spec.template"]}}`,
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	arguments := []string{"-f", workload, "--assets", goldenFolder + "/" + golden.AssetsFile, "--assets", kind, "-n", "team-a", "-o", "patch"}
+	stdout, stderr, err := runInject(arguments)
+	if err != nil || !strings.Contains(stdout, "/spec/template/spec/containers/0/envFrom") || strings.Contains(stderr, "Pipe") {
+		t.Errorf("error %v, output %q, warnings %q", err, stdout, stderr)
 	}
 }

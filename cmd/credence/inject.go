@@ -32,9 +32,10 @@ admission: with the image pull secrets, environment variables and mounts of the
 credentials that they name.
 
 Manifests may be YAML or JSON, several documents, Lists, and any workload kind.
-The assets are the Credentials, Environments, DataSources, WorkloadTemplates and
-Namespaces of the cluster, as manifests, and optionally the Secrets: with them,
-keys and registries are checked. No value of a Secret is ever printed.
+The assets are the Credentials, Environments, DataSources, WorkloadTemplates,
+WorkloadKinds and Namespaces of the cluster, as manifests, and optionally the
+Secrets: with them, keys and registries are checked. No value of a Secret is ever
+printed.
 
 In workloads the pod template is injected into. Image pull secrets are for pods
 only, as Kubernetes adds those of the service account just where a pod has none;
@@ -58,7 +59,7 @@ only, as Kubernetes adds those of the service account just where a pod has none;
 	}
 	flags := command.Flags()
 	flags.StringArrayVarP(&files, "filename", "f", nil, "workload manifests: a file, a folder, or - for standard input; may be repeated")
-	flags.StringArrayVar(&assets, "assets", nil, "Credentials, Environments, DataSources, WorkloadTemplates, Namespaces and Secrets: a file or a folder; may be repeated")
+	flags.StringArrayVar(&assets, "assets", nil, "Credentials, Environments, DataSources, WorkloadTemplates, WorkloadKinds, Namespaces and Secrets: a file or a folder; may be repeated")
 	flags.StringVarP(&options.Namespace, "namespace", "n", "default", "the namespace of objects that name none")
 	flags.StringVarP(&output, "output", "o", string(manifest.YAML), "yaml, json, or patch: one JSON array of operations for each changed document")
 	flags.BoolVar(&options.PullSecrets, "pull-secrets", false, "add image pull secrets to the pod templates of workloads too")
@@ -84,6 +85,7 @@ func inject(cmd *cobra.Command, files, assetFiles []string, layout credential.La
 	if err != nil {
 		return err
 	}
+	options.Kinds = assets.Kinds()
 	known, problems := assets.Catalog(layout, options.Namespace)
 	for _, problem := range problems {
 		cmd.PrintErrln("Warning:", problem)
