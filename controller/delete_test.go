@@ -73,6 +73,21 @@ func TestDelete(t *testing.T) {
 	}
 }
 
+// TestProjectIsNotHeld: a project's credential has no copies, so it and its namespace
+// go while no controller runs; also one that an older version held.
+func TestProjectIsNotHeld(t *testing.T) {
+	w := newWorld(t)
+	a := w.project("a", "")
+	w.source(a, "key", kinds[v1alpha1.Generic], projectScope)
+	c := w.credential(a, "key", v1alpha1.Generic, projectScope)
+	w.change(c, func() { c.Finalizers = []string{v1alpha1.Finalizer} })
+	w.run()
+	w.status(c, "without issues", func(s v1alpha1.CredentialStatus) bool { return s.State == v1alpha1.StateNoIssuesFound })
+	w.stop()
+	w.must(w.Delete(w.Context(), c))
+	w.gone(c)
+}
+
 // TestDeleteIsHeldBack: a copy that cannot be removed holds its credential, and
 // the status says where and why.
 func TestDeleteIsHeldBack(t *testing.T) {

@@ -108,8 +108,12 @@ func (r *reconciler) count(ctx context.Context, o *observation) (err error) {
 }
 
 // holdOn adds the finalizer, before there is a copy that would be left behind
-// without it.
+// without it. A project's credential has no copy: its namespace is to go also while
+// nobody is there to take a finalizer off.
 func (r *reconciler) holdOn(ctx context.Context, c *v1alpha1.Credential) error {
+	if c.Spec.Scope.Level == v1alpha1.ScopeProject {
+		return r.setFinalizer(ctx, c, controllerutil.RemoveFinalizer)
+	}
 	if controllerutil.ContainsFinalizer(c, v1alpha1.Finalizer) {
 		return nil
 	}

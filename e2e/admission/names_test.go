@@ -145,15 +145,17 @@ func TestDisplayNames(t *testing.T) {
 // While Credence is dead credentials are not created and not changed; but their
 // status is, and they can go.
 func TestCredentialsDuringAnOutage(t *testing.T) {
-	project(t, "own-outage")
-	create(t, genericSource("own-outage", "key"), genericCredential("own-outage", "key"))
-	ready(t, "own-outage", "key")
+	home, member := department(t, "own-outage")
+	source := genericSource(home, "key")
+	source.Labels["run.ai/department"] = "own-outage"
+	create(t, source, scoped(home, "key", "own-outage")) // one of a project has no finalizer
+	ready(t, home, "key")
 	cluster.KillCredence()
-	if err := cluster.Client().Create(t.Context(), genericCredential("own-outage", "other")); !apierrors.IsInternalError(err) {
+	if err := cluster.Client().Create(t.Context(), genericCredential(member, "other")); !apierrors.IsInternalError(err) {
 		t.Errorf("a credential was created during an outage: %v", err)
 	}
 	c := &v1alpha1.Credential{}
-	if err := cluster.Client().Get(t.Context(), client.ObjectKey{Namespace: "own-outage", Name: "key"}, c); err != nil {
+	if err := cluster.Client().Get(t.Context(), client.ObjectKey{Namespace: home, Name: "key"}, c); err != nil {
 		t.Fatal(err)
 	}
 	if len(c.Finalizers) == 0 {
@@ -174,5 +176,5 @@ func TestCredentialsDuringAnOutage(t *testing.T) {
 	if err := cluster.StartCredence(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	create(t, genericCredential("own-outage", "other"))
+	create(t, genericCredential(member, "other"))
 }

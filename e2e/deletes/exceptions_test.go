@@ -134,6 +134,25 @@ func neverBlocked(t *testing.T) {
 	})
 }
 
+// leavesAlone has a project go with all that is in it and in use, while nobody of us is
+// there.
+func leavesAlone(t *testing.T) func(*testing.T) {
+	namespace, c := project("deserted"), narrow("deserted", "own", "own")
+	e := &v1alpha1.Environment{ObjectMeta: metav1.ObjectMeta{Namespace: "deserted", Name: "tools"},
+		Spec: v1alpha1.EnvironmentSpec{AssetHead: head(), Credentials: []v1alpha1.AssetName{"own"}}}
+	made(t, namespace, source("deserted", "own"), c, e, web("deserted", "web", v1alpha1.AnnotationEnvironment, "tools"))
+	used(t, c, 2)
+	poll(t, "there is a copy", func(ctx context.Context) error {
+		return cluster.Client().Get(ctx, client.ObjectKey{Namespace: "deserted", Name: "genericsecret-openai"}, &corev1.Secret{})
+	})
+	return func(t *testing.T) {
+		if err := jane(t).Delete(t.Context(), namespace); err != nil {
+			t.Fatal(err)
+		}
+		gone(t, namespace)
+	}
+}
+
 // manyNames are the longest that there may be.
 func manyNames() (names []string) {
 	for i := range v1alpha1.MaxStatusUsers {
