@@ -62,7 +62,7 @@ func NewEntry(c *v1alpha1.Credential) *Entry {
 		Keys:           slices.Clone(c.Status.Keys),
 		KeysKnown:      len(c.Status.Keys) > 0,
 		DeletedAt:      c.DeletionTimestamp.DeepCopy(),
-		Behind:         c.Status.ObservedGeneration == 0 || c.Status.ObservedGeneration < c.Generation,
+		Behind:         isBehind(c),
 		pending:        slices.Sorted(slices.Values(c.Status.PendingNamespaces)),
 		taken:          slices.Sorted(slices.Values(c.Status.TakenNamespaces)),
 		cut:            c.Status.Namespaces.Truncated,
@@ -75,6 +75,17 @@ func NewEntry(c *v1alpha1.Credential) *Entry {
 		entry.Keys = definition.AssumedKeys()
 	}
 	return entry
+}
+
+// isBehind says whether the status is about an older spec, or about none. A deletion
+// makes a generation of its own, of the same spec: while no controller takes note of it,
+// the pods of those who use the credential must still be replaced.
+func isBehind(c *v1alpha1.Credential) bool {
+	spec := c.Generation
+	if c.DeletionTimestamp != nil {
+		spec--
+	}
+	return c.Status.ObservedGeneration == 0 || c.Status.ObservedGeneration < spec
 }
 
 // NewEntryFromSource reads a Credential that no controller has seen, as in

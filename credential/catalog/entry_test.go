@@ -82,6 +82,7 @@ func TestEntryState(t *testing.T) {
 	generations := func(generation, observed int64) func(*v1alpha1.Credential) {
 		return func(c *v1alpha1.Credential) { c.Generation, c.Status.ObservedGeneration = generation, observed }
 	}
+	deleted := func(c *v1alpha1.Credential) { c.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} }
 	for name, test := range map[string]struct {
 		entry *catalog.Entry
 		want  state
@@ -89,6 +90,9 @@ func TestEntryState(t *testing.T) {
 		"new":                 {entry(system, "x", cluster, generations(1, 0)), state{Behind: true}},
 		"new, no generation":  {entry(system, "x", cluster, generations(0, 0)), state{Behind: true}},
 		"changed":             {entry(system, "x", cluster, generations(3, 2), keys), state{Behind: true, KeysKnown: true}},
+		"deleted":             {entry(system, "x", cluster, generations(3, 2), deleted, keys), state{KeysKnown: true}},
+		"changed and deleted": {entry(system, "x", cluster, generations(3, 1), deleted, keys), state{Behind: true, KeysKnown: true}},
+		"new and deleted":     {entry(system, "x", cluster, generations(2, 0), deleted), state{Behind: true}},
 		"observed":            {entry(system, "x", cluster, generations(3, 3), keys), state{KeysKnown: true}},
 		"spread":              {entry(system, "x", cluster, keys, ready("Propagated", metav1.ConditionTrue)), state{KeysKnown: true}},
 		"being spread":        {entry(system, "x", cluster, keys, ready("Propagating", metav1.ConditionFalse)), state{KeysKnown: true}},
