@@ -3,6 +3,7 @@
 package chart_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/cel/environment"
 )
 
@@ -29,6 +31,18 @@ import (
 type judged struct {
 	*testing.T
 	conditions, validations, messages cel.ConditionEvaluator
+	// may says whether jane has the rights that are asked for.
+	may bool
+}
+
+// oneAnswer answers every question about rights in the same way.
+type oneAnswer struct{ allow bool }
+
+func (r oneAnswer) Authorize(context.Context, authorizer.Attributes) (authorizer.Decision, string, error) {
+	if r.allow {
+		return authorizer.DecisionAllow, "", nil
+	}
+	return authorizer.DecisionNoOpinion, "", nil
 }
 
 func judge(t *testing.T, kubernetes *version.Version, name string) *judged {
@@ -41,7 +55,7 @@ func judge(t *testing.T, kubernetes *version.Version, name string) *judged {
 	if err != nil {
 		t.Fatal(err)
 	}
-	declared := cel.OptionalVariableDeclarations{HasParams: policy.Spec.ParamKind != nil}
+	declared := cel.OptionalVariableDeclarations{HasParams: policy.Spec.ParamKind != nil, HasAuthorizer: true}
 	for _, variable := range policy.Spec.Variables {
 		compiler.CompileAndStoreVariable(expression{variable.Name, variable.Expression, celgo.DynType}, declared, environment.NewExpressions)
 	}
@@ -58,7 +72,7 @@ func judge(t *testing.T, kubernetes *version.Version, name string) *judged {
 	compile := func(all []cel.ExpressionAccessor) cel.ConditionEvaluator {
 		return compiler.CompileCondition(all, declared, environment.NewExpressions)
 	}
-	return &judged{t, compile(conditions), compile(validations), compile(messages)}
+	return &judged{t, compile(conditions), compile(validations), compile(messages), true}
 }
 
 // deletion asks about deleting an object. The answer is empty if it may go.
@@ -73,8 +87,9 @@ func (j *judged) deletion(kind schema.GroupVersionKind, resource, object string,
 	versioned := &admission.VersionedAttributes{Attributes: attributes, VersionedKind: kind, VersionedOldObject: admission.NewLazyObject(old)}
 	request := cel.CreateAdmissionRequest(attributes, metav1.GroupVersionResource(plural), metav1.GroupVersionKind(kind))
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team-a"}, Status: corev1.NamespaceStatus{Phase: phase}}
+	bindings := cel.OptionalVariableBindings{VersionedParams: params, Authorizer: oneAnswer{j.may}}
 	evaluate := func(evaluator cel.ConditionEvaluator) (values []any) {
-		results, _, err := evaluator.ForInput(j.Context(), versioned, request, cel.OptionalVariableBindings{VersionedParams: params}, namespace, celconfig.RuntimeCELCostBudget)
+		results, _, err := evaluator.ForInput(j.Context(), versioned, request, bindings, namespace, celconfig.RuntimeCELCostBudget)
 		if err != nil {
 			j.Fatal(err)
 		}
@@ -86,10 +101,11 @@ func (j *judged) deletion(kind schema.GroupVersionKind, resource, object string,
 		}
 		return values
 	}
-	if slices.Contains(evaluate(j.conditions), any(false)) || !slices.Contains(evaluate(j.validations), any(false)) {
+	refused := slices.Index(evaluate(j.validations), any(false))
+	if slices.Contains(evaluate(j.conditions), any(false)) || refused < 0 {
 		return ""
 	}
-	return fmt.Sprint(evaluate(j.messages)[0])
+	return fmt.Sprint(evaluate(j.messages)[refused])
 }
 
 // The words are those of the webhook (webhook/deletes), and nothing is kept in a
@@ -156,6 +172,31 @@ func TestCredenceDeletePolicies(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// Who may not delete what is wider than a project is not told of those who use it.
+func TestCredenceUsersAreNotToldOf(t *testing.T) {
+	const object = `{"metadata": {"name": "openai"}, "spec": {"scope": %s}, "status": {"usedBy": {"total": 1, "workloads": 1, "names": ["Deployment team-b/web"]}}}`
+	const told = `credential "openai" is used by 1 workload: Deployment team-b/web; detach it there first`
+	kind := schema.GroupVersionKind{Group: "credence.dev", Version: "v1alpha1", Kind: "Credential"}
+	for scope, want := range map[string]string{
+		`{"level": "project"}`:                              told,
+		`{"level": "department", "department": "research"}`: `credential "openai" is in use, and deleting it needs the right "propagate" on departments.credence.dev/research`,
+		`{"level": "cluster"}`:                              `credential "openai" is in use, and deleting it needs the right "propagate" on clusters.credence.dev/local`,
+	} {
+		for _, kubernetes := range []*version.Version{version.MajorMinor(1, 30), environment.DefaultCompatibilityVersion()} {
+			policy := judge(t, kubernetes, "credence-deletes-in-use")
+			for may, want := range map[bool]string{true: told, false: want} {
+				policy.may = may
+				if diff := cmp.Diff(want, policy.deletion(kind, "credentials", fmt.Sprintf(object, scope), nil, corev1.NamespaceActive)); diff != "" {
+					t.Errorf("%s, with the right: %t (-want +got):\n%s", scope, may, diff)
+				}
+			}
+			if said := policy.deletion(kind, "credentials", fmt.Sprintf(object, scope), nil, corev1.NamespaceTerminating); said != "" {
+				t.Errorf("%s, in a namespace that goes: %s", scope, said)
+			}
 		}
 	}
 }

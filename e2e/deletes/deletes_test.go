@@ -26,6 +26,7 @@ func TestDeletes(t *testing.T) {
 	objects := inUse(t)
 	t.Run("policies are well typed", wellTyped)
 	t.Run("in use", func(t *testing.T) { eachIsRefused(t, objects, byInUse) })
+	t.Run("in use, without the right to it", func(t *testing.T) { usersAreNotTold(t, objects) })
 	t.Run("its source", func(t *testing.T) { sourceIsRefused(t, objects) })
 	t.Run("many at once", collections)
 	t.Run("an automatic pull secret", automaticWarns)

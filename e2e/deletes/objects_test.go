@@ -27,10 +27,11 @@ const (
 )
 
 // editors may do all that RBAC can allow them in every namespace, and widen
-// credentials to the cluster; forcers may force besides.
+// credentials to the cluster; forcers may force besides. deleters may only delete.
 const (
-	editors = "editors"
-	forcers = "forcers"
+	editors  = "editors"
+	forcers  = "forcers"
+	deleters = "deleters"
 )
 
 // prepare makes the rights, projects and Secrets.
@@ -42,7 +43,8 @@ func prepare(ctx context.Context) error {
 			{APIGroups: []string{v1alpha1.Group}, Resources: []string{"credentials", "environments", "datasources", "workloadtemplates"}, Verbs: all},
 			{APIGroups: []string{v1alpha1.Group}, Resources: []string{"clusters"}, Verbs: []string{"propagate"}},
 		},
-		forcers: {{APIGroups: []string{v1alpha1.Group}, Resources: []string{"clusters", "departments", "projects"}, Verbs: []string{"forcedelete"}}},
+		deleters: {{APIGroups: []string{v1alpha1.Group}, Resources: []string{"credentials"}, Verbs: []string{"delete"}}},
+		forcers:  {{APIGroups: []string{v1alpha1.Group}, Resources: []string{"clusters", "departments", "projects"}, Verbs: []string{"forcedelete"}}},
 	} {
 		name := "test:" + group
 		if err := create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules}, &rbacv1.ClusterRoleBinding{

@@ -87,6 +87,22 @@ func eachIsRefused(t *testing.T, objects map[client.Object]string, by string) {
 	}
 }
 
+// usersAreNotTold: who may delete everything in the namespace, but lacks the right that
+// the object's scope takes, is refused without the names of those who use it. Two
+// policies refuse, and either may be the one that is heard.
+func usersAreNotTold(t *testing.T, objects map[client.Object]string) {
+	for object := range objects {
+		if _, ok := object.(*v1alpha1.Credential); !ok {
+			continue
+		}
+		err := as(t, "joe", deleters).Delete(t.Context(), object.DeepCopyObject().(client.Object))
+		if !apierrors.IsForbidden(err) || strings.Contains(err.Error(), "team-") ||
+			!strings.HasSuffix(err.Error(), `deleting it needs the right "propagate" on clusters.credence.dev/local`) {
+			t.Errorf("he is told: %v", err)
+		}
+	}
+}
+
 // sourceIsRefused tries to delete the source of the credential openai.
 func sourceIsRefused(t *testing.T, objects map[client.Object]string) {
 	for object, words := range objects {
