@@ -3,7 +3,9 @@
 package chart_test
 
 import (
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -17,7 +19,13 @@ var evictRights = []string{
 
 // The right to evict pods and the flag that uses it come together.
 func TestCredenceEvictions(t *testing.T) {
-	for values, want := range map[string]bool{"": false, variations["carrying"]: false, variations["evicting"]: true} {
+	guide, err := os.ReadFile("../../docs/doctor.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(guide), "```yaml\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	for values, want := range map[string]bool{"": false, variations["carrying"]: false, variations["evicting"]: true, shown: true} {
 		controller := typed[appsv1.Deployment](t, rendered(t, values), "Deployment")["credence-controller"]
 		if got := slices.Contains(controller.Spec.Template.Spec.Containers[0].Args, "--repair=evict"); got != want {
 			t.Errorf("with %q the controller evicts: %t", values, got)

@@ -33,6 +33,7 @@ func TestDeletes(t *testing.T) {
 	t.Run("force-delete", forced)
 	t.Run("copies", copies)
 	t.Run("never blocked", neverBlocked)
+	t.Run("the guide", guide)
 	t.Run("a standby alone, whose leader is behind", standbyAlone)
 	detached, deserted := detach(t), leavesAlone(t)
 	t.Run("no process at all", func(t *testing.T) {
