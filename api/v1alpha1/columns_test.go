@@ -41,8 +41,12 @@ func TestPrinterColumns(t *testing.T) {
 				t.Errorf("%s: column %s is of type %s, and the field of type %s", plural, column.Name, column.Type, at.Type)
 			}
 		}
-		for _, want := range []string{"Ready", "Reason", "Age"} {
-			if !named[want] && crd.Spec.Names.Kind != "Credential" { // whose state says it
+		wanted := []string{"Ready", "Reason", "Age"}
+		if crd.Spec.Names.Kind == "Credential" { // whose state says it
+			wanted = []string{"Type", "Scope", "State", "Reason", "Used by", "Age", "Expires"}
+		}
+		for _, want := range wanted {
+			if !named[want] {
 				t.Errorf("%s has no column %s", plural, want)
 			}
 		}
