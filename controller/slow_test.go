@@ -63,6 +63,51 @@ func TestSlowNamespace(t *testing.T) {
 	w.spread(w.named("second"), 3)
 }
 
+// TestWritesAreBounded: one pool for the copies of all credentials, so that a burst
+// is a queue here and not at the API server.
+func TestWritesAreBounded(t *testing.T) {
+	const bound, namespaces = 3, 10
+	w := newWorld(t)
+	var underWay, most atomic.Int32
+	waiting := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(waiting) })
+	t.Cleanup(letGo) // before the world is stopped, also when the test fails
+	w.hold = func(r *http.Request) {
+		if r.Method == http.MethodGet || !strings.Contains(r.URL.Path, "/namespaces/"+w.prefix+"-p") || !strings.Contains(r.URL.Path, "/secrets") {
+			return
+		}
+		defer underWay.Add(-1)
+		for now := underWay.Add(1); ; {
+			if before := most.Load(); now <= before || most.CompareAndSwap(before, now) {
+				break
+			}
+		}
+		select {
+		case <-waiting:
+		case <-r.Context().Done():
+		}
+	}
+	w.configure = func(o *controller.Options) { o.Concurrency = bound }
+	for i := range namespaces {
+		w.project(fmt.Sprintf("p%d", i), "")
+	}
+	w.run()
+	all := []*v1alpha1.Credential{w.generic("first"), w.generic("second")}
+	for _, c := range all { // which is told when all that may begin has begun
+		w.status(c, "told", func(s v1alpha1.CredentialStatus) bool { return len(s.PendingNamespaces) == namespaces })
+	}
+	if got := most.Load(); got != bound {
+		t.Errorf("%d writes were under way at once, want %d", got, bound)
+	}
+	letGo()
+	for _, c := range all {
+		w.spread(c, namespaces)
+	}
+	if got := most.Load(); got != bound {
+		t.Errorf("%d writes were under way at once, want %d", got, bound)
+	}
+}
+
 // TestDeleteWaitsForWhatIsUnderWay: a copy that is being made shows in no list.
 func TestDeleteWaitsForWhatIsUnderWay(t *testing.T) {
 	w := newWorld(t)
