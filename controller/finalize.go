@@ -90,18 +90,20 @@ func (r *reconciler) letGo(ctx context.Context, c *v1alpha1.Credential) error {
 	return nil
 }
 
-// holdsBack says whether the copies stay because it is the resource Credential
-// itself that is being deleted, which nobody confirmed for this Credential.
+// holdsBack says whether a Credential stays, and its copies with it, because it is the
+// resource Credential itself that is being deleted, which nobody confirmed for this
+// one. A project's has no copies, but its source may go after it, with the only values
+// there are, and no pod that names it could be replaced.
 func (r *reconciler) holdsBack(ctx context.Context, o *observation) (bool, error) {
 	force := o.credential.Annotations[v1alpha1.AnnotationForceDelete]
-	if force == forceRemove || force == forceKeep || !o.hasCopies() {
+	if force == forceRemove || force == forceKeep {
 		return false, nil
 	}
 	return r.guard.Holds(ctx)
 }
 
 // heldMessage says why nothing happens, and what an administrator can do.
-const heldMessage = "the resource " + strays.ResourceName + " is being deleted, and all credentials with it; the copies stay. " +
+const heldMessage = "the resource " + strays.ResourceName + " is being deleted, and all credentials with it; copies and sources stay. " +
 	"To let this credential go, annotate it with " + v1alpha1.AnnotationForceDelete + `: "keep" leaves the copies as ordinary Secrets, "true" removes them. ` +
 	"For all credentials at once, " + strays.HowToRelease
 

@@ -30,6 +30,8 @@ type observation struct {
 	// facts are what the source tells, problem why there are none.
 	facts   credential.Facts
 	problem *credential.Problem
+	// made says that the source was made together with the Credential, and goes with it.
+	made bool
 	// projects are the namespaces in scope, sorted.
 	projects []project
 	// layout says which labels make projects and departments.
@@ -114,6 +116,7 @@ func (g *gatherer) examine(ctx context.Context, o *observation) error {
 			return err
 		}
 		candidate.Secret = secret
+		o.made = isMadeFor(secret, c)
 		if candidate.Owner, err = g.ownerOf(ctx, c, secret); err != nil {
 			return err
 		}
@@ -144,10 +147,14 @@ func (g *gatherer) fill(ctx context.Context, o *observation, values map[string][
 	return nil
 }
 
+func isMadeFor(source *corev1.Secret, c *v1alpha1.Credential) bool {
+	return source != nil && source.Labels[v1alpha1.LabelSourceOf] == c.Name
+}
+
 // ownerOf returns the older Credential that has the same source, if there is one.
 // A source that was made for this one has no other owner, whoever refers to it.
 func (g *gatherer) ownerOf(ctx context.Context, c *v1alpha1.Credential, secret *corev1.Secret) (*v1alpha1.Credential, error) {
-	if secret == nil || secret.Labels[v1alpha1.LabelSourceOf] == c.Name {
+	if secret == nil || isMadeFor(secret, c) {
 		return nil, nil
 	}
 	rivals, err := g.Credentials(ctx, client.InNamespace(c.Namespace), client.MatchingFields{lookup.IndexSource: c.Spec.SecretRef.Name})

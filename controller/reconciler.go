@@ -73,11 +73,11 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 
 // keep brings the copies in step.
 func (r *reconciler) keep(ctx context.Context, c *v1alpha1.Credential) (pass, error) {
-	if err := r.holdOn(ctx, c); err != nil {
-		return pass{}, err
-	}
 	o, err := r.observe(ctx, c)
 	if err != nil {
+		return pass{}, err
+	}
+	if err := r.holdOn(ctx, o); err != nil {
 		return pass{}, err
 	}
 	spread := r.writer.Spread
@@ -108,16 +108,15 @@ func (r *reconciler) count(ctx context.Context, o *observation) (err error) {
 }
 
 // holdOn adds the finalizer, before there is a copy that would be left behind
-// without it. A project's credential has no copy: its namespace is to go also while
-// nobody is there to take a finalizer off.
-func (r *reconciler) holdOn(ctx context.Context, c *v1alpha1.Credential) error {
-	if c.Spec.Scope.Level == v1alpha1.ScopeProject {
-		return r.setFinalizer(ctx, c, controllerutil.RemoveFinalizer)
+// without it. A project's credential has no copy, so its namespace is to go also while
+// nobody is there to take a finalizer off; but a source that was made with it, and goes
+// after it, is to stay when it is only the resource that is deleted.
+func (r *reconciler) holdOn(ctx context.Context, o *observation) error {
+	set := controllerutil.AddFinalizer
+	if !o.hasCopies() && !o.made {
+		set = controllerutil.RemoveFinalizer
 	}
-	if controllerutil.ContainsFinalizer(c, v1alpha1.Finalizer) {
-		return nil
-	}
-	return r.setFinalizer(ctx, c, controllerutil.AddFinalizer)
+	return r.setFinalizer(ctx, o.credential, set)
 }
 
 func (r *reconciler) setFinalizer(ctx context.Context, c *v1alpha1.Credential, set func(client.Object, string) bool) error {

@@ -48,8 +48,9 @@ func TestDeletedResource(t *testing.T) {
 	c, forced, kept := w.generic("key"), w.generic("forced"), w.generic("kept")
 	w.source(home, "homely", kinds[v1alpha1.Generic], researchScope)
 	homely := w.credential(home, "homely", v1alpha1.Generic, researchScope)
-	w.source(b, "own", kinds[v1alpha1.Generic], projectScope)
+	made := w.made(b, "own", "own", nil)
 	own := w.credential(b, "own", v1alpha1.Generic, projectScope)
+	w.adopted(made, own) // and would be collected after it
 	known := w.spread(c, 2)
 	for credential, namespaces := range map[*v1alpha1.Credential]int32{forced: 2, kept: 2, homely: 1, own: 1} {
 		w.spread(credential, namespaces)
@@ -57,13 +58,12 @@ func TestDeletedResource(t *testing.T) {
 	before, ofHome := w.copies("key"), w.copies("homely")
 
 	w.must(w.Delete(w.Context(), credentialsCRD()))
-	for _, credential := range []*v1alpha1.Credential{c, forced, kept, homely} {
+	for _, credential := range []*v1alpha1.Credential{c, forced, kept, homely, own} {
 		status := w.because(credential, v1alpha1.ReasonHeld)
 		if status.State != v1alpha1.StateDeleting || !cmp.Equal(status.Keys, known.Keys) {
 			t.Errorf("the status is %+v", status)
 		}
 	}
-	w.gone(own) // has no copies
 	w.eventually("it is told", func() error {
 		for _, event := range w.reasons(c) {
 			if event == v1alpha1.ReasonHeld {
@@ -85,9 +85,11 @@ func TestDeletedResource(t *testing.T) {
 
 	w.run() // a restart changes nothing
 	w.because(c, v1alpha1.ReasonHeld)
+	w.because(own, v1alpha1.ReasonHeld)
 	w.held("ResourceTerminating", 1)
 
 	w.strip(c) // as an uninstallation does
+	w.strip(own)
 	w.gone(credentialsCRD())
 	w.held("ResourceMissing", 3)
 	w.same("key", before)

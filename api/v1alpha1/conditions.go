@@ -50,7 +50,7 @@ const (
 	// ReasonTerminating: the Credential is being deleted.
 	ReasonTerminating = "Terminating"
 	// ReasonHeld: the Credential is being deleted together with the resource
-	// Credential itself. That may be a mistake, so its copies stay until somebody
+	// Credential itself. That may be a mistake, so it and its copies stay until somebody
 	// releases them.
 	ReasonHeld = "Held"
 )
