@@ -88,6 +88,30 @@ func TestProjectIsNotHeld(t *testing.T) {
 	w.gone(c)
 }
 
+// TestKeptSource: a project's pods use the source itself, which is what is kept for them,
+// although it was made with its credential and would go with it.
+func TestKeptSource(t *testing.T) {
+	for force, kept := range map[string]bool{"true": false, "keep": true} {
+		t.Run("force-delete="+force, func(t *testing.T) {
+			w := newWorld(t)
+			a := w.project("a", "")
+			w.run()
+			source := w.made(a, "key", "key", nil)
+			c := w.credential(a, "key", v1alpha1.Generic, projectScope)
+			w.adopted(source, c)
+			w.status(c, "without issues", func(s v1alpha1.CredentialStatus) bool { return s.State == v1alpha1.StateNoIssuesFound })
+			w.change(c, func() { c.Annotations = map[string]string{v1alpha1.AnnotationForceDelete: force} })
+			w.must(w.Delete(w.Context(), c))
+			w.gone(c)
+			now := w.secret(a, "key")
+			owned := len(now.OwnerReferences) > 0 || now.Labels[v1alpha1.LabelSourceOf] != ""
+			if owned == kept || !cmp.Equal(now.Data, source.Data) {
+				t.Errorf("the source has the owners %v and labels %v", now.OwnerReferences, now.Labels)
+			}
+		})
+	}
+}
+
 // TestDeleteIsHeldBack: a copy that cannot be removed holds its credential, and
 // the status says where and why.
 func TestDeleteIsHeldBack(t *testing.T) {

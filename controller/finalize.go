@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/controller/adoption"
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/controller/sighting"
@@ -138,7 +139,11 @@ func (r *reconciler) dispose(ctx context.Context, o *observation) ([]copies.Copy
 	if len(o.report.Removed) > 0 {
 		r.tellWithdrawn(o)
 	}
-	if err == nil && len(left) > 0 && o.releases() {
+	switch {
+	case err != nil || !o.releases():
+	case !o.hasCopies(): // a project's pods use the source itself
+		err = adoption.Leave(ctx, r.Live, r.client, o.credential)
+	case len(left) > 0:
 		err = r.kept.Add(ctx, o.credential)
 	}
 	return left, err
