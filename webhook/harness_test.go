@@ -46,16 +46,20 @@ type fixture struct {
 // Register makes the fixture a server.
 func (f *fixture) Register(path string, handler http.Handler) { f.handlers[path] = handler }
 
-func newFixture(t testing.TB) *fixture {
+func newFixture(t testing.TB, change ...func(*webhook.Options)) *fixture {
 	t.Helper()
 	f := &fixture{
 		t: t, known: catalog.New(credential.DefaultLayout()), kinds: &workload.Registry{}, cluster: &cluster{objects: map[string]client.Object{}},
 		log: &logBuffer{}, registry: prometheus.NewRegistry(), handlers: map[string]http.Handler{},
 	}
-	err := webhook.Register(f, webhook.Options{
+	options := webhook.Options{
 		Catalog: f.known, Kinds: f.kinds, Live: f.cluster, Registry: f.registry,
 		Log: newLogger(f.log),
-	}, func(next http.Handler) http.Handler { return next })
+	}
+	for _, change := range change {
+		change(&options)
+	}
+	err := webhook.Register(f, options, func(next http.Handler) http.Handler { return next })
 	if err != nil {
 		t.Fatal(err)
 	}

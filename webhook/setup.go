@@ -62,7 +62,7 @@ func Register(server Registrar, options Options, wrap func(http.Handler) http.Ha
 	pods := &pods{known: options.Catalog, live: live, owners: &ownerReader{live: live}, clock: options.Clock, fetch: options.Fetch}
 	kinds := ownKinds(options.Catalog)
 	names := &names{kinds: kinds, live: live, clock: options.Clock}
-	workloads := &workloads{known: options.Catalog, kinds: options.Kinds, clock: options.Clock}
+	workloads := &workloads{known: options.Catalog, kinds: options.Kinds, fetch: options.Fetch, clock: options.Clock}
 	for path, served := range map[string]struct {
 		entry string
 		read  admission.Read

@@ -17,6 +17,7 @@ import (
 
 	"github.com/credence-dev/credence/credential/catalog"
 	"github.com/credence-dev/credence/injector"
+	"github.com/credence-dev/credence/injector/fetch"
 	"github.com/credence-dev/credence/injector/patch"
 	"github.com/credence-dev/credence/injector/remark"
 	"github.com/credence-dev/credence/injector/workload"
@@ -39,6 +40,7 @@ const (
 type workloads struct {
 	known *catalog.Catalog
 	kinds *workload.Registry
+	fetch *fetch.Settings
 	clock clock.PassiveClock
 }
 
@@ -137,7 +139,7 @@ func (q *workloadInquiry) decide(kind *workload.Kind, templates []workload.Templ
 	for i := range templates {
 		templates[i].PullSecrets = templates[i].PullSecrets && fixed == "" && q.changes(templates[i], current)
 	}
-	request := injector.Request{Namespace: q.Namespace, Since: q.since}
+	request := injector.Request{Namespace: q.Namespace, Since: q.since, Fetch: q.fetch}
 	operations = append(operations, injector.Check(q.known, current, templates, request, &warnings)...)
 	answer := admission.Response{Operations: operations, Warnings: warnings.List()}
 	if len(operations) == 0 {

@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/injector/fetch"
 	"github.com/credence-dev/credence/injector/workload"
 	"github.com/credence-dev/credence/webhook"
 )
@@ -220,6 +222,26 @@ func TestTemplatePullSecrets(t *testing.T) {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestTemplatePullSecretsOfFetchers: what fetches data sources comes from the registry
+// that the settings name, and its login is wanted, too.
+func TestTemplatePullSecretsOfFetchers(t *testing.T) {
+	f := newFixture(t, func(o *webhook.Options) {
+		settings := fetch.Default()
+		settings.GitImage = "mirror.example.com/git-sync:v4"
+		o.Fetch = &settings
+	})
+	f.know(project("team-a", ""), registry("mirror", "mirror.example.com"), &v1alpha1.DataSource{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "code"},
+		Spec: v1alpha1.DataSourceSpec{AssetHead: v1alpha1.AssetHead{Scope: v1alpha1.Scope{Level: v1alpha1.ScopeProject}},
+			Git: &v1alpha1.GitSource{Repository: "https://git.example.com/code", Path: "/code"}},
+	})
+	object := inSpec("", `"credence.dev/data-sources":"code"`)
+	answer := f.post(t.Context(), webhook.PathCarry, workloadReview("serving.knative.dev/v1", "Service", "", object))
+	if !strings.Contains(string(answer.response.Patch), "dockerregistry-mirror") {
+		t.Errorf("the patch is %s", answer.response.Patch)
 	}
 }
 
