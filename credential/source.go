@@ -93,6 +93,10 @@ func checkKnown(c Candidate, _ *Facts) *Problem {
 }
 
 func checkPlace(c Candidate, _ *Facts) *Problem {
+	if namespace := c.Credential.Namespace; c.Layout.Excludes(namespace) {
+		return problem(v1alpha1.ReasonSourceNotAllowed,
+			"namespace %s never holds credentials, nor their sources; create both elsewhere", namespace)
+	}
 	return Misplaced("credential", c.Credential.Namespace, Extent{Scope: c.Credential.Spec.Scope, Home: c.Home}, c.Layout)
 }
 

@@ -46,11 +46,11 @@ func TestExamineRefuses(t *testing.T) {
 		},
 		"install namespace": {
 			candidate(projectScope, in("credence", map[string]string{"credence.dev/project": "a"})),
-			"NotAProject", "namespace credence never holds credentials; create the credential elsewhere",
+			"SourceNotAllowed", "namespace credence never holds credentials, nor their sources; create both elsewhere",
 		},
 		"kube-system": {
 			candidate(projectScope, in("kube-system", map[string]string{"credence.dev/project": "a"})),
-			"NotAProject", "namespace kube-system never holds credentials; create the credential elsewhere",
+			"SourceNotAllowed", "namespace kube-system never holds credentials, nor their sources; create both elsewhere",
 		},
 		"cluster in a project": {
 			candidate(clusterScope, in("team-a", map[string]string{"credence.dev/project": "a"})),

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"unique"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/credence-dev/credence/usage/object"
@@ -81,17 +79,4 @@ func (x *Index) askingOf(g *group) *Asking {
 		}
 	}
 	return asking
-}
-
-// Top returns the workload at the top of those that control what has a reference to
-// its controller, as far as they are followed.
-func (x *Index) Top(namespace string, controller metav1.OwnerReference) Workload {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	kind := schema.FromAPIVersionAndKind(controller.APIVersion, controller.Kind).GroupKind()
-	top := object.Owner{APIVersion: controller.APIVersion, Kind: unique.Make(kind), Name: controller.Name, UID: controller.UID}
-	if h := x.find(namespace, top); h != nil && h.group.Owner != (object.Owner{}) {
-		top, _ = x.top(h.group)
-	}
-	return Workload{top.APIVersion, top.Kind.Value().Kind, types.NamespacedName{Namespace: namespace, Name: top.Name}, top.UID}
 }

@@ -279,23 +279,3 @@ func (s *survey) anybodyNames() bool {
 	}
 	return s.anybody == yes
 }
-
-// maxOwners bounds how far owners are followed: anybody may write references in a
-// circle.
-const maxOwners = 16
-
-// top goes up the controllers of a group. It returns the last reference, and what
-// that leads to, nil where it is not followed.
-func (x *Index) top(g *group) (object.Owner, *held) {
-	for range maxOwners {
-		h := x.find(g.Namespace, g.Owner)
-		if h == nil {
-			return g.Owner, nil
-		}
-		if h.group.Owner == (object.Owner{}) {
-			return g.Owner, h
-		}
-		g = h.group
-	}
-	return g.Owner, nil
-}
