@@ -3,6 +3,7 @@
 package controller_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -261,4 +262,31 @@ func TestStraysWaitForUsers(t *testing.T) {
 	w.staysAs(before, func() { w.settle(other) })
 	w.remove(uses)
 	w.noKeyIn(a)
+}
+
+// TestNextLeaderGivesBack: a process ended between the deletion of a copy and the list of
+// pods behind it, and a pod that reads the Secret was stored in that moment. The next one
+// remembers nothing, and lets the credential go only when it knows who needs it.
+func TestNextLeaderGivesBack(t *testing.T) {
+	w := newWorld(t)
+	a := w.project("a", "")
+	w.run()
+	c := w.generic("key")
+	w.spread(c, 1)
+	w.stop()
+	w.must(w.Delete(w.Context(), c))
+	w.remove(w.secret(a, "genericsecret-key"))
+	pod := w.pod(a, "late", "genericsecret-key", nil)
+	w.late = &atomic.Bool{}
+	w.run()
+	w.because(c, v1alpha1.ReasonTerminating)
+	w.late.Store(true)
+	w.eventually("the copy is there again", func() error {
+		if w.secret(a, "genericsecret-key") == nil {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+	w.remove(pod)
+	w.gone(c)
 }

@@ -60,7 +60,7 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 		}
 		again = max(o.report.RetryAfter, r.soon())
 	}
-	if held || len(left) > 0 || r.writer.Owes(c.UID) {
+	if held || len(left) > 0 || r.writer.Owes(c.UID) || r.isBlind(o) {
 		// A namespace that is being deleted waits for nothing: what is left of its
 		// credential's copies elsewhere are strays, or kept (operator-sdk#3625).
 		terminating, err := r.IsTerminating(ctx, c.Namespace)
@@ -75,6 +75,12 @@ func (r *reconciler) finalize(ctx context.Context, c *v1alpha1.Credential) (pass
 	r.writer.Forget(c.UID)
 	log.FromContext(ctx).Info("Released the credential", "copies", len(o.report.Removed), "left", len(left), "held", held)
 	return pass{}, r.letGo(ctx, c)
+}
+
+// isBlind says whether it is not known whether something still needs a copy that is gone:
+// the process before this one may have ended in the moment in which it removed one.
+func (r *reconciler) isBlind(o *observation) bool {
+	return o.hasCopies() && !o.forced() && !o.releases() && !r.users.Index.Synced()
 }
 
 // letGo removes the finalizer and waits until the cache shows it: the last copies have

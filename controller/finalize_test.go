@@ -114,6 +114,10 @@ func TestLetGoOnce(t *testing.T) {
 			patches++
 			return to.Patch(ctx, o, patch, options...)
 		}}).Build()
+	crds := fake.NewClientBuilder().WithObjects(&metav1.PartialObjectMetadata{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apiextensions.k8s.io/v1", Kind: "CustomResourceDefinition"},
+		ObjectMeta: metav1.ObjectMeta{Name: strays.ResourceName},
+	}).Build()
 	cache := &late{shows: c, looks: 5}
 	r := &reconciler{
 		client: live,
@@ -123,7 +127,7 @@ func TestLetGoOnce(t *testing.T) {
 			clock:   clock.RealClock{},
 			users:   &users.Counter{Index: usage.NewIndex()},
 		},
-		guard: &strays.Guard{},
+		guard: &strays.Guard{Live: crds, Clock: clock.RealClock{}},
 		writer: copies.NewWriter(copies.Options{Client: live, Reader: live, Cache: cache, Clock: clock.RealClock{}, Holders: nobody{},
 			Concurrency: 1, RetryBase: time.Second, RetryMax: time.Second}),
 	}
