@@ -9,7 +9,9 @@ TOOL := go tool -modfile=$(CURDIR)/go.tools.mod
 
 .PHONY: help
 help: ## List the targets.
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@while IFS= read -r line; do \
+	  if [[ $$line =~ ^([a-z-]+):.*'## '(.*) ]]; then printf '  %-12s %s\n' "$${BASH_REMATCH[1]}" "$${BASH_REMATCH[2]}"; fi; \
+	done < $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: programs build ## A control plane with Credence on this machine; ONESHOT=1 ends by itself.
@@ -24,7 +26,8 @@ test: programs ## All tests.
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME (default 30s).
 	@go list ./... | while read -r package; do \
-	  go test -list '^Fuzz' "$$package" | { grep '^Fuzz' || true; } | while read -r target; do \
+	  go test -list '^Fuzz' "$$package" | while read -r target; do \
+	    if [[ $$target != Fuzz* ]]; then continue; fi; \
 	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-30s} "$$package"; \
 	  done; done
 
@@ -54,7 +57,8 @@ generate: ## Generate deep copies and CRDs from the API types.
 	$(TOOL) controller-gen object paths=./api/... crd:maxDescLen=1000 paths=./api/... output:crd:dir=charts/credence/files/crds
 
 .PHONY: verify
-verify: generate ## Fail if generated files or module files are out of step.
+verify: generate ## Fail if generated files or module files are out of step, or the CI workflow is wrong.
+	cd .github && go tool actionlint -shellcheck= -pyflakes= workflows/*.yaml
 	go mod tidy -diff
 	cd e2e && go mod tidy -diff
 	@changed=$$(git status --porcelain -- api charts/credence/files); \

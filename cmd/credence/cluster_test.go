@@ -36,11 +36,12 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/apitest"
 	"github.com/credence-dev/credence/certs"
+	"github.com/credence-dev/credence/charts"
 )
 
 // patience is a deadline for what should come at once.
@@ -58,17 +59,9 @@ type apiCluster struct {
 
 func newCluster(t *testing.T) *apiCluster {
 	t.Helper()
-	environment := &envtest.Environment{CRDDirectoryPaths: []string{"../../charts/credence/files/crds"}}
-	config, err := environment.Start()
-	if err != nil {
-		t.Fatalf("starting an API server: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	config := apitest.Start(t, charts.CRDs)
 	c := &apiCluster{kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
+	var err error
 	if c.client, err = client.New(config, client.Options{Scheme: scheme()}); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ package admission
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -21,34 +20,14 @@ const propagationDelay = time.Second
 var cluster *local.Cluster
 
 func TestMain(m *testing.M) {
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) (code int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute) // the programs may have to be compiled
-	defer cancel()
-	dir, err := os.MkdirTemp("", "credence-admission-")
-	if err != nil {
-		return fail(err)
-	}
-	defer os.RemoveAll(dir)
-	options, err := local.ForTests(ctx, dir)
-	if err != nil {
-		return fail(err)
-	}
-	options.Args = []string{"--ca-propagation-delay=" + propagationDelay.String()}
-	if cluster, err = local.Start(ctx, options); err != nil {
-		return fail(err)
-	}
-	defer func() {
-		if err := cluster.Stop(); err != nil {
-			code = fail(err)
-		}
-	}()
-	return m.Run()
-}
-
-func fail(err error) int {
-	_, _ = fmt.Fprintln(os.Stderr, err)
-	return 1
+	os.Exit(local.Suite{
+		Options: func(_ string, options *local.Options) error {
+			options.Args = []string{"--ca-propagation-delay=" + propagationDelay.String()}
+			return nil
+		},
+		Started: func(_ context.Context, started *local.Cluster) error {
+			cluster = started
+			return nil
+		},
+	}.Main(m))
 }

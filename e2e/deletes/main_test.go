@@ -7,22 +7,17 @@ package deletes
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 	"time"
-
-	"github.com/go-logr/logr"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/credence-dev/credence/e2e/local"
 )
 
 // Deadlines. They bound what hangs; nothing waits for them.
 const (
-	startWithin = 30 * time.Minute // the programs may have to be compiled
-	within      = time.Minute
-	pollEvery   = 50 * time.Millisecond
+	within    = time.Minute
+	pollEvery = 50 * time.Millisecond
 )
 
 // cluster is shared by the tests, and webhook and controller run in it: no test that
@@ -33,44 +28,27 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(run(m))
+	os.Exit(local.Suite{
+		Options: func(_ string, options *local.Options) error {
+			options.Apart = true
+			return nil
+		},
+		Started: begin,
+	}.Main(m))
 }
 
-func run(m *testing.M) (code int) {
-	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
-	defer cancel()
-	log.SetLogger(logr.Discard())
-	dir, err := os.MkdirTemp("", "credence-deletes-")
-	if err != nil {
-		return fail(err)
-	}
-	defer os.RemoveAll(dir)
-	options, err := local.ForTests(ctx, dir)
-	if err != nil {
-		return fail(err)
-	}
-	options.Apart = true
-	if cluster, err = local.Start(ctx, options); err != nil {
-		return fail(err)
-	}
-	defer func() {
-		if err := cluster.Stop(); err != nil {
-			code = fail(err)
-		}
-	}()
+func begin(ctx context.Context, started *local.Cluster) (err error) {
+	cluster = started
 	if controller, err = startController(ctx); err != nil {
-		return fail(err)
+		return err
 	}
 	if webhook, err = cluster.StartProcess("webhook"); err != nil {
-		return fail(err)
+		return err
 	}
 	if err := cluster.AwaitCredentials(ctx); err != nil {
-		return fail(err)
+		return err
 	}
-	if err := prepare(ctx); err != nil {
-		return fail(err)
-	}
-	return m.Run()
+	return prepare(ctx)
 }
 
 func startController(ctx context.Context) (*local.Process, error) {
@@ -79,9 +57,4 @@ func startController(ctx context.Context) (*local.Process, error) {
 		return nil, err
 	}
 	return process, process.AwaitReady(ctx)
-}
-
-func fail(err error) int {
-	_, _ = fmt.Fprintln(os.Stderr, err)
-	return 1
 }

@@ -7,11 +7,9 @@ package grants
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/credence-dev/credence/e2e/controlplane"
 	"github.com/credence-dev/credence/e2e/local"
@@ -25,6 +23,9 @@ rules:
   - level: Metadata
 `
 
+// trust is the ConfigMap of certificates that data is fetched with.
+const trust = "trust"
+
 // cluster is what the test runs in, and auditLog what was asked of it.
 var (
 	cluster  *local.Cluster
@@ -32,46 +33,34 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(run(m))
+	os.Exit(local.Suite{
+		Options: configure,
+		Started: func(_ context.Context, started *local.Cluster) error {
+			cluster = started
+			return nil
+		},
+	}.Main(m))
 }
 
-func run(m *testing.M) (code int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute) // the programs may have to be compiled
-	defer cancel()
-	dir, err := os.MkdirTemp("", "credence-grants-")
-	if err != nil {
-		return fail(err)
-	}
-	defer os.RemoveAll(dir)
-	options, err := local.ForTests(ctx, dir)
-	if err != nil {
-		return fail(err)
-	}
+func configure(dir string, options *local.Options) error {
 	// Informers ask for a stream, and for a list and a watch where the API server or an
 	// administrator says no to that: then they need the right to list.
 	if err := os.Setenv("KUBE_FEATURE_WatchListClient", "false"); err != nil {
-		return fail(err)
+		return err
 	}
 	auditLog = filepath.Join(dir, "audit.log")
 	policy := filepath.Join(dir, "audit.yaml")
 	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
-		return fail(err)
+		return err
 	}
 	options.Plane.Audit = &controlplane.Audit{Policy: policy, Log: auditLog}
-	options.Values = map[string]any{"rotation": map[string]any{"restarts": true}, "repair": []any{"carry"}}
-	options.Args = []string{"--ca-propagation-delay=1s", "--restart-workloads", "--repair=carry"}
-	if cluster, err = local.Start(ctx, options); err != nil {
-		return fail(err)
+	options.Values = map[string]any{
+		"rotation": map[string]any{"restarts": true}, "repair": []any{"carry", "evict"},
+		"webhook": map[string]any{"fetch": map[string]any{"caConfigMap": trust}},
 	}
-	defer func() {
-		if err := cluster.Stop(); err != nil {
-			code = fail(err)
-		}
-	}()
-	return m.Run()
-}
-
-func fail(err error) int {
-	_, _ = fmt.Fprintln(os.Stderr, err)
-	return 1
+	options.Args = []string{
+		"--ca-propagation-delay=1s", "--restart-workloads", "--repair=carry,evict", "--ca-config-map=" + trust,
+		"--doctor-interval=1s", "--evict-interval=1s",
+	}
+	return nil
 }

@@ -108,8 +108,8 @@ func unused(rights []right, needed map[right]bool, unneeded map[right]string) []
 func until(t *testing.T, what string, attempt func(context.Context) error) bool {
 	t.Helper()
 	var last error
-	err := local.Poll(t.Context(), what, func(ctx context.Context) (bool, error) {
-		last = attempt(ctx)
+	err := local.Poll(t.Context(), what, func(context.Context) (bool, error) {
+		last = attempt(t.Context()) // not ctx, whose end would be the last that is told
 		return last == nil, nil
 	})
 	if err != nil {

@@ -37,7 +37,8 @@ type Options struct {
 	Program string
 	// Args are further arguments of the program.
 	Args []string
-	// Values go over those that fit a program outside the cluster.
+	// Values go over those that fit a program outside the cluster, as in Helm: what they
+	// leave out of a map stays.
 	Values map[string]any
 	// Apart starts nothing of Credence: StartProcess does, one process at a time.
 	Apart bool
@@ -132,9 +133,7 @@ func (c *Cluster) install(ctx context.Context, webhookPort, controllerPort int) 
 		"webhook":    map[string]any{"url": fmt.Sprintf("https://localhost:%d", webhookPort)},
 		"controller": map[string]any{"url": fmt.Sprintf("https://localhost:%d", controllerPort)},
 	}
-	for name, value := range c.options.Values {
-		values[name] = value
-	}
+	merge(values, c.options.Values)
 	manifests, err := chart.Render(files, chart.Release{
 		Name: "credence", Namespace: InstallNamespace, KubeVersion: KubeVersion, Values: values,
 	})
@@ -142,6 +141,19 @@ func (c *Cluster) install(ctx context.Context, webhookPort, controllerPort int) 
 		return err
 	}
 	return chart.Apply(ctx, c.client, InstallNamespace, manifests.Objects)
+}
+
+// merge has the values of one map go over those of another, map by map. It leaves from
+// as it is.
+func merge(into, from map[string]any) {
+	for name, value := range from {
+		below, has := into[name].(map[string]any)
+		if above, is := value.(map[string]any); has && is {
+			merge(below, above)
+			continue
+		}
+		into[name] = value
+	}
 }
 
 // waitUntilServing waits until Credence is ready and the API server trusts it.

@@ -59,7 +59,7 @@ type limits struct {
 	past time.Duration
 }
 
-// check holds a log, and the refusals, against what is promised:
+// check holds a story against what is promised:
 //
 //	(1) no copy is deleted while a stored live pod refers to it,
 //	(2) a pod injected by us never loses its copy,
@@ -68,11 +68,11 @@ type limits struct {
 //	(4) a refused deletion had a user.
 //
 // It returns what does not hold, in words.
-func check(log []event, refusals []refusal, allowed limits) []string {
-	log = slices.Clone(log)
+func check(s story, allowed limits) []string {
+	log := slices.Clone(s.log)
 	slices.SortStableFunc(log, func(a, b event) int { return cmp.Compare(a.revision, b.revision) })
 	w := walker{
-		allowed: allowed, pods: map[string]*pod{}, copies: map[place]*copied{},
+		allowed: allowed, outages: s.outages, pods: map[string]*pod{}, copies: map[place]*copied{},
 		credentials: map[string]event{}, users: map[string]map[string]bool{}, used: map[string][]span{},
 	}
 	for _, e := range log {
@@ -83,7 +83,7 @@ func check(log []event, refusals []refusal, allowed limits) []string {
 		w.collect()
 		w.take(e)
 	}
-	for _, r := range refusals {
+	for _, r := range s.refusals {
 		if !w.hadUser(r) {
 			w.complain("(4) at %s the deletion of the credential of %s was refused, and nothing used it since %s before: %s",
 				stamp(r.to), r.secret, allowed.past, r.answer)
@@ -128,6 +128,7 @@ type debt struct {
 // walker goes through a log.
 type walker struct {
 	allowed limits
+	outages []span
 	now     time.Time
 	wrong   []string
 
@@ -188,7 +189,7 @@ func (w *walker) deleted(at place, e event) {
 		case age > w.allowed.moment:
 			w.complain("(1) at %s the copy %s was deleted under pod %s, which was stored %s before", stamp(e.at), at, p.name, age)
 		default:
-			w.owe(debt{at: at, pod: p.uid, due: e.at.Add(w.allowed.back), must: true, what: "(3) was deleted in the moment in which it was stored"})
+			w.owe(debt{at: at, pod: p.uid, due: w.after(e.at, w.allowed.back), must: true, what: "(3) was deleted in the moment in which it was stored"})
 		}
 	}
 }
@@ -220,7 +221,7 @@ func (w *walker) stored(e event, at place) {
 	case e.injected:
 		w.storedInjected(e, at, had, ending)
 	case had && ending && !c.gone:
-		w.owe(debt{at: at, pod: e.uid, due: e.at.Add(w.allowed.back), what: "(3) was deleted before"})
+		w.owe(debt{at: at, pod: e.uid, due: w.after(e.at, w.allowed.back), what: "(3) was deleted before"})
 	}
 }
 
@@ -229,7 +230,7 @@ func (w *walker) storedInjected(e event, at place, had, ending bool) {
 	case had && ending:
 		w.complain("(2) at %s pod %s/%s was injected, and its copy %s was deleted before", stamp(e.at), e.namespace, e.name, at)
 	case !ending:
-		w.owe(debt{at: at, pod: e.uid, due: e.at.Add(w.allowed.pending), what: "(2) has not come"})
+		w.owe(debt{at: at, pod: e.uid, due: w.after(e.at, w.allowed.pending), what: "(2) has not come"})
 	}
 }
 
@@ -272,7 +273,8 @@ func (w *walker) use(e event) {
 // hadUser says whether anything used a credential when its deletion was refused, or a
 // short time before.
 func (w *walker) hadUser(r refusal) bool {
+	earliest := w.before(r.from, w.allowed.past)
 	return slices.ContainsFunc(w.used[r.secret], func(s span) bool {
-		return s.from.Before(r.to) && (s.to.IsZero() || s.to.After(r.from.Add(-w.allowed.past)))
+		return s.from.Before(r.to) && (s.to.IsZero() || s.to.After(earliest))
 	})
 }

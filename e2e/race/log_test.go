@@ -76,7 +76,7 @@ func TestCheck(t *testing.T) {
 		}(), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := check(test.log.log, nil, usual)
+			got := check(story{log: test.log.log}, usual)
 			if test.want == "" && len(got) > 0 || test.want != "" && (len(got) != 1 || !strings.HasPrefix(got[0], test.want)) {
 				t.Errorf("want %q, got %q", test.want, got)
 			}
@@ -100,13 +100,52 @@ func TestCheckRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := start.Add(test.after)
-			got := check(used.log, []refusal{{secret: "s", from: at, to: at.Add(s / 10)}}, usual)
+			got := check(story{log: used.log, refusals: []refusal{{secret: "s", from: at, to: at.Add(s / 10)}}}, usual)
 			if (len(got) == 0) != test.fine {
 				t.Errorf("%v", got)
 			}
-			if got := check(used.log, []refusal{{secret: "other", from: at, to: at}}, usual); len(got) != 1 || !strings.HasPrefix(got[0], "(4)") {
+			if got := check(story{log: used.log, refusals: []refusal{{secret: "other", from: at, to: at}}}, usual); len(got) != 1 || !strings.HasPrefix(got[0], "(4)") {
 				t.Errorf("of another: %v", got)
 			}
 		})
 	}
+}
+
+// TestOutages: what is promised within a time is due when a controller has had that
+// much of it; what is promised always is so without one, too.
+func TestOutages(t *testing.T) {
+	const s = time.Second
+	start := time.Unix(1e9, 0)
+	begin := func() *tale {
+		return (&tale{now: start}).credential("1", "made").copied("1", false)
+	}
+	for name, test := range map[string]struct {
+		log     *tale
+		outages []span // in seconds since the start
+		refused time.Duration
+		want    string
+	}{
+		"given back late, for nobody was there":  {begin().pod("direct").copied("1", true).wait(8*s).copied("1", false), []span{since(start, 2, 6)}, 0, ""},
+		"given back later than that":             {begin().pod("direct").copied("1", true).wait(10*s).copied("1", false), []span{since(start, 2, 6)}, 0, "(3)"},
+		"two outages":                            {begin().pod("direct").copied("1", true).wait(10*s).copied("1", false), []span{since(start, -9, 3), since(start, 4, 7)}, 0, ""},
+		"none at that time":                      {begin().pod("direct").copied("1", true).wait(6*s).copied("1", false), []span{since(start, -9, -2), since(start, 6, 9)}, 0, "(3)"},
+		"deleted while nobody was there":         {begin().pod("direct").wait(2*s).copied("1", true), []span{since(start, 1, 9)}, 0, "(1)"},
+		"the user went before they were counted": {begin().pod("direct").wait(s).pod("gone"), []span{since(start, 2, 8)}, 9 * s, ""},
+		"the user went long before":              {begin().pod("direct").wait(s).pod("gone"), []span{since(start, 2, 8)}, 12 * s, "(4)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			told := story{log: test.log.log, outages: test.outages}
+			if test.refused > 0 {
+				told.refusals = []refusal{{secret: "s", from: start.Add(test.refused), to: start.Add(test.refused)}}
+			}
+			got := check(told, usual)
+			if test.want == "" && len(got) > 0 || test.want != "" && (len(got) != 1 || !strings.HasPrefix(got[0], test.want)) {
+				t.Errorf("want %q, got %q", test.want, got)
+			}
+		})
+	}
+}
+
+func since(start time.Time, from, to int) span {
+	return span{start.Add(time.Duration(from) * time.Second), start.Add(time.Duration(to) * time.Second)}
 }

@@ -8,20 +8,18 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/e2e/local"
@@ -38,48 +36,28 @@ const (
 	slowest = 4 * time.Second
 )
 
-// cluster is shared by the tests. Its webhook is a process of its own.
+// cluster is shared by the tests. Webhook and controller are processes of their own.
 var (
-	cluster *local.Cluster
-	webhook *local.Process
+	cluster             *local.Cluster
+	webhook, controller *local.Process
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	log.SetLogger(logr.Discard()) // without any, controller-runtime complains among the findings
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) (code int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute) // the programs may have to be compiled
-	defer cancel()
-	dir, err := os.MkdirTemp("", "credence-race-")
-	if err != nil {
-		return fail(err)
-	}
-	defer os.RemoveAll(dir)
-	options, err := local.ForTests(ctx, dir)
-	if err != nil {
-		return fail(err)
-	}
-	options.Apart = true
-	options.Plane.APIServerArgs = []string{"--request-timeout=" + requestTimeout.String()}
-	if cluster, err = local.Start(ctx, options); err != nil {
-		return fail(err)
-	}
-	defer func() {
-		if err := cluster.Stop(); err != nil {
-			code = fail(err)
-		}
-	}()
-	if err := startProcesses(ctx); err != nil {
-		return fail(err)
-	}
-	return m.Run()
+	os.Exit(local.Suite{
+		Options: func(_ string, options *local.Options) error {
+			options.Apart = true
+			options.Plane.APIServerArgs = []string{"--request-timeout=" + requestTimeout.String()}
+			return nil
+		},
+		Started: func(ctx context.Context, started *local.Cluster) error {
+			cluster = started
+			return startProcesses(ctx)
+		},
+	}.Main(m))
 }
 
 func startProcesses(ctx context.Context) error {
-	if _, err := cluster.StartProcess("controller", "--drain="+drain.String()); err != nil {
+	if err := startController(ctx); err != nil {
 		return err
 	}
 	if err := startWebhook(ctx); err != nil {
@@ -88,16 +66,25 @@ func startProcesses(ctx context.Context) error {
 	return cluster.AwaitCredentials(ctx)
 }
 
+// startController returns when the controller leads.
+func startController(ctx context.Context) (err error) {
+	if controller, err = cluster.StartProcess("controller", "--drain="+drain.String()); err != nil {
+		return err
+	}
+	if err := controller.AwaitReady(ctx); err != nil {
+		return err
+	}
+	return local.Poll(ctx, "the controller to lead", func(ctx context.Context) (bool, error) {
+		metrics, err := controller.Metrics(ctx)
+		return strings.Contains(string(metrics), `leader_election_master_status{name="credence-controller"} 1`), err
+	})
+}
+
 func startWebhook(ctx context.Context) (err error) {
 	if webhook, err = cluster.StartProcess("webhook"); err != nil {
 		return err
 	}
 	return webhook.AwaitReady(ctx)
-}
-
-func fail(err error) int {
-	_, _ = fmt.Fprintln(os.Stderr, err)
-	return 1
 }
 
 // slowLabel marks the namespaces whose pods somebody else's webhook is asked about.

@@ -43,6 +43,7 @@ type race struct {
 
 	mu       sync.Mutex
 	refusals []refusal
+	outages  []span
 
 	deleted, injected, direct, refused atomic.Int64
 }
@@ -72,6 +73,7 @@ func TestNothingInUseGoes(t *testing.T) {
 		all.Go(func() { r.deploy(racing) })
 	}
 	all.Go(func() { r.killWebhook(racing) })
+	all.Go(func() { r.restartController(racing) })
 	all.Wait()
 	r.tidy()
 	r.judge(log.soFar())
@@ -89,13 +91,13 @@ func (r *race) judge(log []event) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.Logf("%d events; %d credentials deleted, %d deletions refused, %d copies removed, %d pods injected, %d others, %d pods refused",
-		len(log), r.deleted.Load(), len(r.refusals), removed, r.injected.Load(), r.direct.Load(), r.refused.Load())
-	for _, wrong := range check(log, r.refusals, allowed) {
+	r.Logf("%d events; %d credentials deleted, %d deletions refused, %d copies removed, %d pods injected, %d others, %d pods refused, %d times without a controller",
+		len(log), r.deleted.Load(), len(r.refusals), removed, r.injected.Load(), r.direct.Load(), r.refused.Load(), len(r.outages))
+	for _, wrong := range check(story{log, r.refusals, r.outages}, allowed) {
 		r.Error(wrong)
 	}
 	for what, count := range map[string]int{"credential was deleted": int(r.deleted.Load()), "copy was removed": removed,
-		"pod was injected": int(r.injected.Load()), "pod named a Secret itself": int(r.direct.Load())} {
+		"pod was injected": int(r.injected.Load()), "pod named a Secret itself": int(r.direct.Load()), "controller ended": len(r.outages)} {
 		if count == 0 {
 			r.Errorf("no %s: there was no race", what)
 		}
@@ -256,5 +258,28 @@ func (r *race) killWebhook(ctx context.Context) {
 			r.Error(err)
 			return
 		}
+	}
+}
+
+// shortRun is how long a race is at most in which the controller always ends in order.
+// One that is killed cannot give up its Lease, and the next waits until that is over.
+const shortRun = 30 * time.Second
+
+// restartController ends the controller, in order or at once, and brings it back, again
+// and again.
+func (r *race) restartController(ctx context.Context) {
+	for most := 3 * time.Second; pause(ctx, most); most = 30 * time.Second {
+		from := time.Now()
+		if *raceFor > shortRun && rand.IntN(2) == 0 {
+			controller.Kill()
+		} else {
+			controller.Stop()
+		}
+		pause(ctx, 2*time.Second)
+		if err := startController(r.Context()); err != nil {
+			r.Error(err)
+			return
+		}
+		r.outages = append(r.outages, span{from, time.Now()})
 	}
 }

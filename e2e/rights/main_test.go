@@ -7,6 +7,7 @@ package rights
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -29,9 +30,8 @@ const (
 	systemNamespace = "credence-credentials"
 
 	// Deadlines. They bound what hangs; nothing waits for them.
-	startWithin = 30 * time.Minute // the programs may have to be compiled
-	within      = time.Minute
-	pollEvery   = 50 * time.Millisecond
+	within    = time.Minute
+	pollEvery = 50 * time.Millisecond
 )
 
 // plane is shared by the tests, admin is its administrator.
@@ -41,41 +41,30 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(run(m))
+	os.Exit(local.Main(func(ctx context.Context) (int, error) { return run(ctx, m) }))
 }
 
-func run(m *testing.M) (code int) {
-	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
-	defer cancel()
+func run(ctx context.Context, m *testing.M) (code int, err error) {
 	programs, err := controlplane.Ensure(ctx, "../../bin/controlplane", os.Stderr)
 	if err != nil {
-		return fail(err)
+		return 1, err
 	}
 	// The controller manager deletes namespaces, collects garbage, aggregates roles
 	// and checks the types in policies.
 	if plane, err = controlplane.Start(ctx, controlplane.Options{Programs: programs, ControllerManager: true}); err != nil {
-		return fail(err)
+		return 1, err
 	}
-	defer func() {
-		if err := plane.Stop(); err != nil {
-			code = fail(err)
-		}
-	}()
+	defer func() { err = errors.Join(err, plane.Stop()) }()
 	if admin, err = client.New(quiet(plane.Config()), client.Options{Scheme: local.Scheme()}); err != nil {
-		return fail(err)
+		return 1, err
 	}
 	if err := install(ctx, nil); err != nil {
-		return fail(err)
+		return 1, err
 	}
 	if err := giveRights(ctx); err != nil {
-		return fail(err)
+		return 1, err
 	}
-	return m.Run()
-}
-
-func fail(err error) int {
-	_, _ = fmt.Fprintln(os.Stderr, err)
-	return 1
+	return m.Run(), nil
 }
 
 // quiet leaves out what the API server warns about.

@@ -3,17 +3,13 @@
 package scale
 
 import (
-	"context"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/credence-dev/credence/e2e/local"
 )
@@ -28,29 +24,15 @@ func scaled(full int) int { return max(1, int(float64(full)**factor)) }
 var options local.Options
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	log.SetLogger(logr.Discard()) // without any, controller-runtime complains among the figures
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute) // the programs may have to be compiled
-	defer cancel()
-	dir, err := os.MkdirTemp("", "credence-scale-")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		options, err = local.ForTests(ctx, dir)
-	}
-	if err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	options.Apart = true
-	// Its controllers would be busy with what the benchmarks make, on the same
-	// processors. What Credence needs of them, such as service accounts, it does
-	// without here.
-	options.Plane.ControllerManager = false
-	return m.Run()
+	os.Exit(local.Suite{Options: func(_ string, made *local.Options) error {
+		options = *made
+		options.Apart = true
+		// Its controllers would be busy with what the benchmarks make, on the same
+		// processors. What Credence needs of them, such as service accounts, it does
+		// without here.
+		options.Plane.ControllerManager = false
+		return nil
+	}}.Main(m))
 }
 
 // cluster is a control plane with the chart, and without any process of Credence

@@ -12,6 +12,9 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/credence-dev/credence/e2e/controlplane"
 	"github.com/credence-dev/credence/e2e/demo"
 	"github.com/credence-dev/credence/e2e/local"
@@ -25,6 +28,7 @@ func main() {
 		oneshot  = flag.Bool("oneshot", false, "end after the demo; the exit status says whether all was as expected")
 	)
 	flag.Parse()
+	log.SetLogger(logr.Discard()) // without any, controller-runtime complains in the middle of the demo
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *programs, *program, *dir, *oneshot); err != nil {
