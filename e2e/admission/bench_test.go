@@ -49,23 +49,9 @@ func BenchmarkPodCreation(b *testing.B) {
 		space string
 	}{{"without", plain, creationSpace}, {"replay", plain, replaySpace}, {"with", cluster.Client(), creationSpace}}
 	for _, at := range contestants {
-		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-			Name: at.space, Labels: map[string]string{v1alpha1.LabelProject: at.space},
-		}}
-		if err := at.c.Create(b.Context(), namespace); err != nil {
-			b.Fatal(err)
-		}
+		makeProject(b, at.c, at.space)
 	}
-	for _, name := range []string{"openai", "hub", "bucket"} {
-		create(b, genericSource(creationSpace, name), genericCredential(creationSpace, name))
-		ready(b, creationSpace, name)
-	}
-	template := benchmarkPod(b)
-	template.Annotations = map[string]string{
-		"mount.credence.dev/openai": "openai:/etc/openai",
-		"env.credence.dev/HUB":      "hub/token",
-		"env.credence.dev/BUCKET":   "bucket/token",
-	}
+	template := askingPod(b, creationSpace)
 	for b.Loop() {
 		rates := map[string][]float64{}
 		for i := range 1 + rounds {
@@ -85,6 +71,31 @@ func BenchmarkPodCreation(b *testing.B) {
 	if replayed() == 0 {
 		b.Error("the replaying webhook was never asked")
 	}
+}
+
+// makeProject makes a project of one's own for a contestant.
+func makeProject(b *testing.B, c client.Client, name string) {
+	b.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.LabelProject: name}}}
+	if err := c.Create(b.Context(), namespace); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// askingPod is a pod that asks for three credentials, which it makes.
+func askingPod(b *testing.B, space string) *corev1.Pod {
+	b.Helper()
+	for _, name := range []string{"openai", "hub", "bucket"} {
+		create(b, genericSource(space, name), genericCredential(space, name))
+		ready(b, space, name)
+	}
+	pod := benchmarkPod(b)
+	pod.Annotations = map[string]string{
+		"mount.credence.dev/openai": "openai:/etc/openai",
+		"env.credence.dev/HUB":      "hub/token",
+		"env.credence.dev/BUCKET":   "bucket/token",
+	}
+	return pod
 }
 
 // plainClient is that of a control plane without Credence.
