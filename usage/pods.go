@@ -27,9 +27,13 @@ type Pods struct {
 	asking chan struct{}
 }
 
-// maxAsking is how many namespaces are asked about at once. A page of pods of 20 KiB
-// is 10 MiB.
-const maxAsking = 4
+const (
+	// maxAsking is how many namespaces are asked about at once. An API server may take a
+	// tenth of a second to be certain that it knows of all writes.
+	maxAsking = 16
+	// askedPage is how many pods are asked for at once: of 20 KiB, that is 2 MiB.
+	askedPage = 100
+)
 
 // NewPods returns one that asks with a client configuration.
 func NewPods(config *rest.Config) (*Pods, error) {
@@ -40,7 +44,7 @@ func NewPods(config *rest.Config) (*Pods, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a client for pods: %w", err)
 	}
-	return &Pods{client: clientset.CoreV1().RESTClient(), page: page, asking: make(chan struct{}, maxAsking)}, nil
+	return &Pods{client: clientset.CoreV1().RESTClient(), page: askedPage, asking: make(chan struct{}, maxAsking)}, nil
 }
 
 // unfinished leaves out the pods that run no more.
