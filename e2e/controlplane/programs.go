@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/credence-dev/credence/e2e/compile"
 )
 
 // AssetsVariable is the environment variable with which envtest, too, is told
@@ -23,20 +25,20 @@ type Programs struct {
 	Scheduler         string
 }
 
-// program is one of the programs: the name of its file and the Go package it is
-// compiled from.
-type program struct {
-	name    string
-	pkg     string
-	field   func(*Programs) *string
-	minutes int // about how long the first compilation takes on two cores
+const modulePath = "github.com/credence-dev/credence/e2e"
+
+var programs = []compile.Program{
+	{Name: "etcd", Package: "go.etcd.io/etcd/server/v3", Minutes: 1},
+	{Name: "kube-apiserver", Package: "k8s.io/kubernetes/cmd/kube-apiserver", Minutes: 8},
+	{Name: "kube-controller-manager", Package: "k8s.io/kubernetes/cmd/kube-controller-manager", Minutes: 5},
+	{Name: "kube-scheduler", Package: "k8s.io/kubernetes/cmd/kube-scheduler", Minutes: 1},
 }
 
-var programs = []program{
-	{"etcd", "go.etcd.io/etcd/server/v3", func(p *Programs) *string { return &p.Etcd }, 1},
-	{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", func(p *Programs) *string { return &p.APIServer }, 8},
-	{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", func(p *Programs) *string { return &p.ControllerManager }, 5},
-	{"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler", func(p *Programs) *string { return &p.Scheduler }, 1},
+// field is where the path of a program belongs.
+func (p *Programs) field(name string) *string {
+	return map[string]*string{
+		"etcd": &p.Etcd, "kube-apiserver": &p.APIServer, "kube-controller-manager": &p.ControllerManager, "kube-scheduler": &p.Scheduler,
+	}[name]
 }
 
 // Ensure returns the programs of a control plane. It takes those that the folder
@@ -57,35 +59,46 @@ func Ensure(ctx context.Context, dir string, progress io.Writer) (Programs, erro
 	if err != nil {
 		return Programs{}, fmt.Errorf("finding the folder of the programs: %w", err)
 	}
-	source, err := sourceFolder(ctx)
+	source, err := ProgramsModule(ctx)
 	if err != nil {
 		return Programs{}, err
 	}
-	if err := compileMissing(ctx, source, dir, missing, progress); err != nil {
+	kept := compile.Programs{Source: source, Dir: dir, All: programs, Kubernetes: true}
+	if err := kept.Ensure(ctx, missing, progress); err != nil {
 		return Programs{}, err
 	}
 	for _, p := range missing {
-		*p.field(&found) = filepath.Join(dir, p.name)
+		*found.field(p.Name) = filepath.Join(dir, p.Name)
 	}
 	return found, nil
+}
+
+// ProgramsModule is the folder of the module that names the versions of Kubernetes'
+// programs.
+func ProgramsModule(ctx context.Context) (string, error) {
+	dir, err := compile.Go(ctx, "", "list", "-m", "-f", "{{.Dir}}", modulePath)
+	if err != nil {
+		return "", fmt.Errorf("finding the sources of the programs: %w", err)
+	}
+	return filepath.Join(dir, "programs"), nil
 }
 
 // fromAssets returns the programs in the folder that the environment names, and
 // those it lacks. A folder without etcd and kube-apiserver is of no use to
 // envtest either, and left alone.
-func fromAssets(folder string, progress io.Writer) (found Programs, missing []program) {
+func fromAssets(folder string, progress io.Writer) (found Programs, missing []compile.Program) {
 	if folder == "" {
 		return Programs{}, programs
 	}
 	var taken []string
 	for _, p := range programs {
-		path := filepath.Join(folder, p.name)
-		if !isProgram(path) {
+		path := filepath.Join(folder, p.Name)
+		if !compile.IsProgram(path) {
 			missing = append(missing, p)
 			continue
 		}
-		*p.field(&found) = path
-		taken = append(taken, p.name)
+		*found.field(p.Name) = path
+		taken = append(taken, p.Name)
 	}
 	if found.Etcd == "" || found.APIServer == "" {
 		fmt.Fprintf(progress, "$%s is set, but %s lacks etcd or kube-apiserver\n", AssetsVariable, folder)
@@ -93,17 +106,4 @@ func fromAssets(folder string, progress io.Writer) (found Programs, missing []pr
 	}
 	fmt.Fprintf(progress, "taking %s from %s, as $%s says\n", strings.Join(taken, ", "), folder, AssetsVariable)
 	return found, missing
-}
-
-func isProgram(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
-}
-
-func names(list []program) string {
-	var all []string
-	for _, p := range list {
-		all = append(all, p.name)
-	}
-	return strings.Join(all, ", ")
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controlplane
+package compile
 
 import (
 	"bytes"
@@ -9,16 +9,16 @@ import (
 	"sync"
 )
 
-// compilerWatch reads what `go build -v` says: a line per package it begins, and
+// watch reads what `go build -v` says: a line per package it begins, and
 // the complaints of the compiler.
-type compilerWatch struct {
+type watch struct {
 	mu       sync.Mutex
 	packages int
 	rest     []byte   // the beginning of a line
 	lines    []string // the last lines
 }
 
-func (w *compilerWatch) Write(data []byte) (int, error) {
+func (w *watch) Write(data []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.rest = append(w.rest, data...)
@@ -37,7 +37,7 @@ func (w *compilerWatch) Write(data []byte) (int, error) {
 }
 
 // doing says in a few words how far the build is.
-func (w *compilerWatch) doing() string {
+func (w *watch) doing() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.lines) == 0 {
@@ -46,7 +46,7 @@ func (w *compilerWatch) doing() string {
 	return fmt.Sprintf("%d packages begun, last %s", w.packages, w.lines[len(w.lines)-1])
 }
 
-func (w *compilerWatch) complaints() string {
+func (w *watch) complaints() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return strings.Join(append(w.lines, string(w.rest)), "\n")
