@@ -23,6 +23,24 @@ test: programs ## All tests.
 	KUBEBUILDER_ASSETS=$(ASSETS) go test -race -timeout 20m ./...
 	KUBEBUILDER_ASSETS=$(ASSETS) go test -C e2e -timeout 20m ./...
 
+CLUSTER = $(BIN)/cluster -dir $(CURDIR)/.cluster $(if $(NODE_IMAGE),-node-image $(NODE_IMAGE))
+
+.PHONY: cluster-up
+cluster-up: $(BIN)/cluster ## A Kubernetes cluster of two nodes, with kind, as root; NODE_IMAGE= one of kind's instead of one built here. Prints its kubeconfig.
+	@$(CLUSTER) up
+
+.PHONY: install
+install: $(BIN)/cluster ## Build the image and install the chart into the cluster in $KUBECONFIG, with INSTALL_ARGS for helm.
+	@$(CLUSTER) install $(INSTALL_ARGS)
+
+.PHONY: cluster-down
+cluster-down: $(BIN)/cluster ## Remove that cluster, and all that ran for it.
+	@$(CLUSTER) down
+
+.PHONY: $(BIN)/cluster
+$(BIN)/cluster:
+	@go build -C e2e -o $@ ./cmd/cluster
+
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME (default 30s).
 	@go list ./... | while read -r package; do \

@@ -100,6 +100,16 @@ func (s Programs) Ensure(ctx context.Context, wanted []Program, progress io.Writ
 	return nil
 }
 
+// Stamp says what the programs in a folder were compiled from, in a line that is
+// another one when they are.
+func Stamp(dir string) (string, error) {
+	stamp, err := os.ReadFile(filepath.Join(dir, stampFile))
+	if err != nil {
+		return "", fmt.Errorf("reading the stamp of the programs: %w", err)
+	}
+	return string(stamp), nil
+}
+
 // IsProgram says whether path is a file that can be run.
 func IsProgram(path string) bool {
 	info, err := os.Stat(path)

@@ -133,13 +133,15 @@ func (c *Cluster) bundlePublished(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// admitsCredentials says whether the API server has read that, too: it watches its
+func (c *Cluster) admitsCredentials(ctx context.Context) bool { return AdmitsCredentials(ctx, c.client) }
+
+// AdmitsCredentials says whether the API server has read that, too: it watches its
 // webhook configurations. Until then no Credential can be created.
-func (c *Cluster) admitsCredentials(ctx context.Context) bool {
+func AdmitsCredentials(ctx context.Context, kube client.Client) bool {
 	probe := &v1alpha1.Credential{}
 	probe.Namespace, probe.Name = "default", "probe"
 	probe.Spec.Type, probe.Spec.Scope.Level, probe.Spec.SecretRef.Name = v1alpha1.Generic, v1alpha1.ScopeProject, "probe"
-	err := c.client.Create(ctx, probe, client.DryRunAll)
+	err := kube.Create(ctx, probe, client.DryRunAll)
 	return err == nil && probe.Annotations[v1alpha1.AnnotationCreatedBy] != ""
 }
 
