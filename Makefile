@@ -14,9 +14,10 @@ help: ## List the targets.
 	done < $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: programs build ## A control plane with Credence on this machine; ONESHOT=1 ends by itself.
+demo: programs build ## A control plane with Credence on this machine; ONESHOT=1 ends by itself; PROVIDER=kind is a cluster with nodes, as root.
 	go build -C e2e -o $(BIN)/demo ./cmd/demo
-	@cd e2e && exec $(BIN)/demo -programs $(ASSETS) -credence $(BIN)/credence -dir $(CURDIR)/.demo $(if $(ONESHOT),-oneshot)
+	@cd e2e && exec $(BIN)/demo $(if $(PROVIDER),-provider $(PROVIDER)) -programs $(ASSETS) -credence $(BIN)/credence -dir $(CURDIR)/.demo \
+	  -cluster-dir $(CURDIR)/.cluster $(if $(NODE_IMAGE),-node-image $(NODE_IMAGE)) $(if $(ONESHOT),-oneshot)
 
 .PHONY: test
 test: programs ## All tests.

@@ -23,18 +23,28 @@ var objects embed.FS
 // fieldManager is that of a person with kubectl.
 const fieldManager = "demo"
 
-// Demo is a running control plane with Credence, and somebody to tell.
+// Cluster is where the demo happens.
+type Cluster interface {
+	// Client is the administrator's.
+	Client() client.WithWatch
+	// Kubeconfig is the path of the administrator's kubeconfig.
+	Kubeconfig() string
+	// Stop ends what was started.
+	Stop() error
+}
+
+// Demo is a running Kubernetes with Credence, and somebody to tell.
 type Demo struct {
-	*local.Cluster
+	Cluster
 	out io.Writer
 }
 
-// Start starts a control plane with Credence.
-func Start(ctx context.Context, options local.Options, out io.Writer) (*Demo, error) {
+// Start starts a Kubernetes, which is called as title says, with Credence.
+func Start(title string, out io.Writer, start func() (Cluster, error)) (*Demo, error) {
 	d := &Demo{out: out}
 	began := time.Now()
-	d.say("Starting a Kubernetes control plane with Credence …")
-	cluster, err := local.Start(ctx, options)
+	d.say("Starting %s with Credence …", title)
+	cluster, err := start()
 	if err != nil {
 		return nil, err
 	}

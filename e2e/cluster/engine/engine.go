@@ -69,7 +69,7 @@ func Stop(ctx context.Context, dir string) error {
 	if err := o.stop(ctx); err != nil {
 		return err
 	}
-	return errors.Join(removeNetwork(ctx), o.removeTraces())
+	return errors.Join(removeNetwork(ctx), o.restoreLimits(), o.removeTraces())
 }
 
 // Find makes the client docker of this process find the engine that Start started
@@ -142,7 +142,7 @@ func (o *own) start(ctx context.Context) error {
 	if err := makeNetwork(ctx); err != nil {
 		return err
 	}
-	if err := o.noteTraces(); err != nil {
+	if err := errors.Join(o.noteTraces(), o.raiseLimits()); err != nil {
 		return err
 	}
 	log, err := os.Create(o.path("dockerd.log"))
