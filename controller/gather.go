@@ -117,7 +117,7 @@ func (g *gatherer) examine(ctx context.Context, o *observation) error {
 		}
 		candidate.Secret = secret
 		o.made = isMadeFor(secret, c)
-		if candidate.Owner, err = g.ownerOf(ctx, c, secret); err != nil {
+		if candidate.Owner, err = g.ownerOf(ctx, candidate); err != nil {
 			return err
 		}
 	}
@@ -151,10 +151,12 @@ func isMadeFor(source *corev1.Secret, c *v1alpha1.Credential) bool {
 	return source != nil && source.Labels[v1alpha1.LabelSourceOf] == c.Name
 }
 
-// ownerOf returns the older Credential that has the same source, if there is one.
-// A source that was made for this one has no other owner, whoever refers to it.
-func (g *gatherer) ownerOf(ctx context.Context, c *v1alpha1.Credential, secret *corev1.Secret) (*v1alpha1.Credential, error) {
-	if secret == nil || isMadeFor(secret, c) {
+// ownerOf returns the older Credential that has the same source, if there is one: of
+// those that are entitled to it, which an older one may not be. A source that was made
+// for this one has no other owner, whoever refers to it.
+func (g *gatherer) ownerOf(ctx context.Context, candidate credential.Candidate) (*v1alpha1.Credential, error) {
+	c := candidate.Credential
+	if candidate.Secret == nil || isMadeFor(candidate.Secret, c) {
 		return nil, nil
 	}
 	rivals, err := g.Credentials(ctx, client.InNamespace(c.Namespace), client.MatchingFields{lookup.IndexSource: c.Spec.SecretRef.Name})
@@ -163,8 +165,9 @@ func (g *gatherer) ownerOf(ctx context.Context, c *v1alpha1.Credential, secret *
 	}
 	owner := c
 	for i := range rivals {
-		if older(&rivals[i], owner) {
-			owner = &rivals[i]
+		rival := candidate
+		if rival.Credential = &rivals[i]; older(rival.Credential, owner) && credential.Entitled(rival) {
+			owner = rival.Credential
 		}
 	}
 	if owner.UID == c.UID {

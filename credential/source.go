@@ -53,7 +53,8 @@ type Candidate struct {
 	Layout Layout
 	// Secret is the source, nil if it does not exist.
 	Secret *corev1.Secret
-	// Owner is the older credential that has the same source, nil if none does.
+	// Owner is the oldest credential that is entitled to the same source, nil if there is
+	// no other.
 	Owner *v1alpha1.Credential
 }
 
@@ -62,21 +63,26 @@ type Candidate struct {
 // what they find.
 func Examine(c Candidate) (Facts, *Problem) {
 	facts := Facts{KubernetesName: KubernetesName(c.Credential)}
-	for _, check := range []func(Candidate, *Facts) *Problem{
-		checkKnown,
-		checkPlace,
-		checkExists,
-		checkAllowed,
-		checkAuthorized,
-		checkNotInUse,
-		checkSecretType,
-		checkContent,
-	} {
+	for _, check := range slices.Concat(entitling, []check{checkNotInUse, checkSecretType, checkContent}) {
 		if problem := check(c, &facts); problem != nil {
 			return Facts{KubernetesName: facts.KubernetesName}, problem
 		}
 	}
 	return facts, nil
+}
+
+// check says what is wrong with a candidate, nil if nothing is.
+type check func(Candidate, *Facts) *Problem
+
+// entitling are the checks whether the credential may have the Secret at all.
+var entitling = []check{checkKnown, checkPlace, checkExists, checkAllowed, checkAuthorized}
+
+// Entitled says whether the credential may have the Secret, whatever is in it and
+// whoever else refers to it. Who may not has no claim to it: else anybody who may
+// create a Credential in a namespace could keep its Secrets from all others, by
+// coming first.
+func Entitled(c Candidate) bool {
+	return !slices.ContainsFunc(entitling, func(check check) bool { return check(c, &Facts{}) != nil })
 }
 
 // checkKnown refuses what only a manifest that no API server has seen can hold.

@@ -148,17 +148,19 @@ func (a *Assets) Catalog(layout credential.Layout, namespace string) (known *cat
 	for _, c := range a.byAge(namespace) {
 		source := types.NamespacedName{Namespace: c.Namespace, Name: c.Spec.SecretRef.Name}
 		owner := owners[source]
-		if owner == nil || owner.Name == c.Name { // the same once more replaces what was read before
-			owners[source], owner = c, nil
+		if owner != nil && owner.Name == c.Name { // the same once more replaces what was read before
+			owner = nil
+		}
+		home, _ := known.Place(c.Namespace)
+		candidate := credential.Candidate{Credential: c, Home: home, Layout: layout, Secret: secrets[source], Owner: owner}
+		if owner == nil && (hasStatus(c) || credential.Entitled(candidate)) {
+			owners[source] = c
 		}
 		if hasStatus(c) {
 			known.Set(catalog.NewEntry(c))
 			continue
 		}
-		home, _ := known.Place(c.Namespace)
-		entry, problem := catalog.NewEntryFromSource(credential.Candidate{
-			Credential: c, Home: home, Layout: layout, Secret: secrets[source], Owner: owner,
-		})
+		entry, problem := catalog.NewEntryFromSource(candidate)
 		known.Set(entry)
 		if problem != nil {
 			problems = append(problems, fmt.Errorf("credential %s/%s: %w", c.Namespace, c.Name, problem))

@@ -210,7 +210,7 @@ const maxOwners = 16
 // top follows the controllers of a pod as far as they may be read. Many pods have the
 // same.
 func (c *Cluster) top(ctx context.Context, pod *corev1.Pod) Workload {
-	reference := metav1.GetControllerOf(pod)
+	reference := object.Controller(pod)
 	if reference == nil {
 		return itself(pod)
 	}
@@ -224,7 +224,7 @@ func (c *Cluster) top(ctx context.Context, pod *corev1.Pod) Workload {
 		if err := c.Client.Get(ctx, types.NamespacedName{Namespace: top.Namespace, Name: top.Name}, owner); err != nil || owner.UID != top.UID {
 			break
 		}
-		if reference = metav1.GetControllerOf(owner); reference == nil {
+		if reference = object.Controller(owner); reference == nil {
 			break
 		}
 	}

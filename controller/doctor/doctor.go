@@ -11,7 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -21,6 +20,7 @@ import (
 	"github.com/credence-dev/credence/feed"
 	"github.com/credence-dev/credence/injector/workload"
 	"github.com/credence-dev/credence/usage"
+	"github.com/credence-dev/credence/usage/object"
 )
 
 // doctor examines the cluster from time to time. It is a part of the leader.
@@ -193,7 +193,7 @@ func (d *doctor) waiting(ctx context.Context) (iter.Seq2[*corev1.Pod, error], er
 
 // top finds the workload at the top in the index.
 func (d *doctor) top(pod *corev1.Pod) Workload {
-	owner := metav1.GetControllerOfNoCopy(pod)
+	owner := object.Controller(pod)
 	if owner == nil {
 		return itself(pod)
 	}

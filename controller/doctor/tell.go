@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/credence-dev/credence/credential/words"
 	"github.com/credence-dev/credence/injector/annotation"
 )
 
@@ -24,9 +25,6 @@ const (
 	actionExamine = "Examine"
 	actionReplace = "Replace"
 )
-
-// maxNote bounds the note of an event, in bytes. The API server refuses longer ones.
-const maxNote = 1024
 
 // Recorder records events. It is a part of recorder.EventRecorder.
 type Recorder interface {
@@ -154,5 +152,5 @@ func (t *teller) event(about Workload, kind, reason, action, note string) {
 		TypeMeta:   metav1.TypeMeta{APIVersion: about.APIVersion, Kind: about.Kind},
 		ObjectMeta: metav1.ObjectMeta{Namespace: about.Namespace, Name: about.Name, UID: about.UID},
 	}
-	t.recorder.Eventf(object, nil, kind, reason, action, "%s", annotation.OneLine(note, maxNote))
+	t.recorder.Eventf(object, nil, kind, reason, action, "%s", annotation.OneLine(note, words.EventNote))
 }

@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/credence-dev/credence/credential/words"
 )
 
 func replicaSet(namespace, name string) *appsv1.ReplicaSet {
@@ -67,7 +69,7 @@ func TestTellFindings(t *testing.T) {
 		}
 	}
 	teller.findings(&Report{Findings: []Finding{lacking("api", "p", NotInjected, strings.Repeat("long\n", 1000), openai)}})
-	if got := events.take(); len(got) != 1 || len(got[0]) > maxNote+100 || strings.Contains(got[0], "\n") {
+	if got := events.take(); len(got) != 1 || len(got[0]) > words.EventNote+100 || strings.Contains(got[0], "\n") {
 		t.Errorf("a long note: %d bytes", len(strings.Join(got, "")))
 	}
 }

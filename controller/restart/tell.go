@@ -8,11 +8,11 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/feed"
+	"github.com/credence-dev/credence/usage/object"
 )
 
 // Reasons and the action of the events that tell of restarts.
@@ -52,7 +52,7 @@ func (r *reconciler) tellRestarted(t *target, due []change) {
 // tellReverted tells the owners of the workload, and those of the credentials.
 func (r *reconciler) tellReverted(t *target, reverted []change) {
 	by := "its pod template was reset"
-	if owner := metav1.GetControllerOf(t); owner != nil {
+	if owner := object.Controller(t); owner != nil {
 		by = fmt.Sprintf("%s %s reset its pod template", owner.Kind, owner.Name)
 	}
 	r.recorder.Eventf(t.Object, nil, corev1.EventTypeWarning, eventReverted, actionRestart,

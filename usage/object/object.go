@@ -68,7 +68,7 @@ type Owner struct {
 }
 
 func ownerOf(object metav1.Object) Owner {
-	reference := metav1.GetControllerOfNoCopy(object)
+	reference := Controller(object)
 	if reference == nil {
 		return Owner{}
 	}
