@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-logr/logr"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -22,6 +24,17 @@ const assets = "KUBEBUILDER_ASSETS"
 
 // CRDs returns those that an API server is to have, such as charts.CRDs.
 type CRDs func() ([]*apiextensionsv1.CustomResourceDefinition, error)
+
+// Scheme has the kinds of Kubernetes, and those that are added.
+func Scheme(added ...func(*runtime.Scheme) error) *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range append(added, clientgoscheme.AddToScheme) {
+		if err := add(scheme); err != nil {
+			panic(err) // two types for one kind: no test can mend that
+		}
+	}
+	return scheme
+}
 
 // Start starts an API server that the end of the test stops. Without crds it has none.
 // A test that cannot have one fails; it is never skipped.

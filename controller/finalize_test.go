@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -20,12 +19,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/apitest"
 	"github.com/credence-dev/credence/controller/copies"
 	"github.com/credence-dev/credence/controller/lookup"
 	"github.com/credence-dev/credence/controller/strays"
 	"github.com/credence-dev/credence/controller/users"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/credential/words"
 	"github.com/credence-dev/credence/usage"
 )
 
@@ -102,12 +103,7 @@ func TestLetGoOnce(t *testing.T) {
 	c := &v1alpha1.Credential{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "key", UID: "1", ResourceVersion: "7",
 		Finalizers: []string{v1alpha1.Finalizer}, DeletionTimestamp: &metav1.Time{Time: time.Unix(1, 0)}},
 		Spec: v1alpha1.CredentialSpec{Type: v1alpha1.Generic, Scope: v1alpha1.Scope{Level: v1alpha1.ScopeProject}}}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
+	scheme := apitest.Scheme(v1alpha1.AddToScheme)
 	patches := 0
 	live := fake.NewClientBuilder().WithScheme(scheme).WithObjects(c).WithInterceptorFuncs(interceptor.Funcs{
 		Patch: func(ctx context.Context, to client.WithWatch, o client.Object, patch client.Patch, options ...client.PatchOption) error {
@@ -147,7 +143,7 @@ func TestLetGoOnce(t *testing.T) {
 // TestHeldMessageIsTold: an event has a limit, and what would be cut off is how to
 // release the copies.
 func TestHeldMessageIsTold(t *testing.T) {
-	if len(heldMessage) > maxNote {
+	if len(heldMessage) > words.EventNote {
 		t.Errorf("the message of a held Credential has %d bytes", len(heldMessage))
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/credence-dev/credence/controller"
@@ -67,7 +66,7 @@ func TestStalledWatch(t *testing.T) {
 	network := &staller{release: make(chan struct{})}
 	clock := clocktesting.NewFakePassiveClock(time.Now())
 	monitor := progress.NewMonitor(clock)
-	behind := rest.CopyConfig(config(t))
+	behind := apiServer.Config(t)
 	behind.Wrap(network.wrap)
 	behind.Wrap(monitor.Transport)
 	w := newWorldAt(t, behind)

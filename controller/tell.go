@@ -57,12 +57,8 @@ func waitsForUsers(ready *metav1.Condition) bool {
 	return ready != nil && ready.Reason == v1alpha1.ReasonTerminating && strings.Contains(ready.Message, waitingForUsers)
 }
 
-// maxNote bounds the note of an event, in bytes. The API server refuses longer
-// ones, and nobody would hear of that.
-const maxNote = 1024
-
 func (r *reconciler) tell(c *v1alpha1.Credential, kind, reason, action, note string) {
-	r.recorder.Eventf(c, nil, kind, reason, action, "%s", words.Cut(note, maxNote))
+	r.recorder.Eventf(c, nil, kind, reason, action, "%s", words.Cut(note, words.EventNote))
 }
 
 // change says whether a condition means something else than before: for another

@@ -62,7 +62,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return newWorldAt(t, config(t))
+	return newWorldAt(t, apiServer.Config(t))
 }
 
 func newWorldAt(t *testing.T, at *rest.Config) *world {

@@ -15,9 +15,6 @@ import (
 // actionResolve is the action of the events about an asset.
 const actionResolve = "Resolve"
 
-// maxNote bounds the note of an event, in bytes. The API server refuses longer ones.
-const maxNote = 1024
-
 // tell records an event if the condition Ready means something else than before.
 // Nothing is told twice, nor at a restart.
 func (r *reconciler) tell(object client.Object, before, now []metav1.Condition) {
@@ -29,5 +26,5 @@ func (r *reconciler) tell(object client.Object, before, now []metav1.Condition) 
 	if is.Status == metav1.ConditionTrue {
 		kind = corev1.EventTypeNormal
 	}
-	r.recorder.Eventf(object, nil, kind, is.Reason, actionResolve, "%s", words.Cut(is.Message, maxNote))
+	r.recorder.Eventf(object, nil, kind, is.Reason, actionResolve, "%s", words.Cut(is.Message, words.EventNote))
 }

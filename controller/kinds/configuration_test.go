@@ -9,14 +9,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/apitest"
 )
 
 // silent does not say which kinds there are.
@@ -37,12 +36,7 @@ func rule(group, version, resource string) admissionregistrationv1.RuleWithOpera
 // TestNotFoundOut: a process that has just begun takes nothing away while it cannot
 // find out whether a kind is there.
 func TestNotFoundOut(t *testing.T) {
-	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(s); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s := apitest.Scheme(v1alpha1.AddToScheme)
 	configuration := func(name, entry string, rules ...admissionregistrationv1.RuleWithOperations) *admissionregistrationv1.MutatingWebhookConfiguration {
 		return &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: name},
 			Webhooks: []admissionregistrationv1.MutatingWebhook{{Name: entry, Rules: rules}}}

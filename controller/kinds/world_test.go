@@ -77,7 +77,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	admin, err := client.New(config(t), client.Options{Scheme: testScheme})
+	admin, err := client.New(apiServer.Config(t), client.Options{Scheme: testScheme})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func newWorld(t *testing.T) *world {
 // start runs the controller as its own user until the test ends.
 func (w *world) start() {
 	w.Helper()
-	own := config(w.T)
+	own := apiServer.Config(w.T)
 	own.Impersonate.UserName, own.Impersonate.Groups = "controller", []string{"system:authenticated"}
 	mgr, err := ctrl.NewManager(own, ctrl.Options{
 		Scheme: testScheme, Logger: logr.Discard(), Metrics: metricsserver.Options{BindAddress: "0"},
@@ -257,7 +257,7 @@ func (w *world) definitionOf(kind string) {
 			}},
 		},
 	}
-	if _, err := envtest.InstallCRDs(config(w.T), envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{crd}}); err != nil {
+	if _, err := envtest.InstallCRDs(apiServer.Config(w.T), envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{crd}}); err != nil {
 		w.Fatal(err)
 	}
 }

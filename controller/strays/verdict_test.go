@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/credence-dev/credence/credential/words"
 )
 
 func TestJudge(t *testing.T) {
@@ -29,7 +31,7 @@ func TestJudge(t *testing.T) {
 			if reason != test.held {
 				t.Errorf("held because of %q", reason)
 			}
-			if (message != "") != (reason != "") || len(message) > 1024 { // the limit of an event
+			if (message != "") != (reason != "") || len(message) > words.EventNote {
 				t.Errorf("%d bytes: %s", len(message), message)
 			}
 		})

@@ -114,6 +114,9 @@ func TestEntryState(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
+			if why := test.entry.Unusable(); (why != "") != (test.want.Problem != "") {
+				t.Errorf("pods' authors are told %q", why)
+			}
 			if !test.entry.KeysKnown {
 				if diff := cmp.Diff(test.entry.Definition.AssumedKeys(), test.entry.Keys); diff != "" {
 					t.Errorf("keys of a Secret never seen (-want +got):\n%s", diff)

@@ -4,13 +4,13 @@ package catalog
 
 import (
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/spelling"
+	"github.com/credence-dev/credence/credential/words"
 )
 
 // Unusable says, as the rest of a sentence, why nothing can use the credential;
@@ -22,7 +22,7 @@ var problems = map[string]string{
 	v1alpha1.ReasonNotAProject:         "it is not in a project or another place for credentials",
 	v1alpha1.ReasonWrongNamespace:      "it is in a namespace that does not fit its scope",
 	v1alpha1.ReasonSourceNotAuthorized: "its Secret is not authorized for it by the right labels",
-	v1alpha1.ReasonSourceNotAllowed:    "its Secret is of a kind that is never a source",
+	v1alpha1.ReasonSourceNotAllowed:    "its Secret is never a source, because of its kind or its namespace",
 	v1alpha1.ReasonSourceInUse:         "its Secret already serves another credential",
 	v1alpha1.ReasonSourceInvalid:       "its Secret has the wrong type or keys",
 }
@@ -62,10 +62,7 @@ func (e *Entry) Key(reference string) (key, problem string) {
 	for _, k := range e.Keys {
 		names = append(names, k.Key)
 	}
-	listed := strings.Join(names[:min(len(names), maxKeysNamed)], ", ")
-	if more := len(names) - maxKeysNamed; more > 0 {
-		listed += fmt.Sprintf(" and %d more", more)
-	}
+	listed := words.Few(names, maxKeysNamed)
 	for _, k := range e.Keys {
 		if k.Role != "" {
 			names = append(names, k.Role)

@@ -33,6 +33,10 @@ func Plural(count int, what string) string {
 	return fmt.Sprintf("%d %s", count, what)
 }
 
+// EventNote is how many bytes the note of an event may have. The API server refuses
+// longer ones, and nobody would hear of that.
+const EventNote = 1024
+
 // Cut shortens a text to a number of bytes, and shows where it ends.
 func Cut(text string, limit int) string {
 	if len(text) <= limit {

@@ -5,11 +5,11 @@ package own
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
 	"github.com/credence-dev/credence/credential"
 	"github.com/credence-dev/credence/credential/catalog"
+	"github.com/credence-dev/credence/credential/words"
 	"github.com/credence-dev/credence/injector/remark"
 )
 
@@ -127,17 +127,13 @@ func title(kind string, rival catalog.Rival) string {
 
 // places lists where objects are used, a few of them.
 func places(rivals []catalog.Rival) string {
-	var list []string
-	for _, rival := range rivals[:min(len(rivals), maxPlaces)] {
+	list := make([]string, len(rivals))
+	for i, rival := range rivals {
 		if rival.Scope.Level == v1alpha1.ScopeDepartment {
-			list = append(list, "department "+rival.Scope.Department)
+			list[i] = "department " + rival.Scope.Department
 		} else {
-			list = append(list, "namespace "+rival.Namespace)
+			list[i] = "namespace " + rival.Namespace
 		}
 	}
-	text := strings.Join(list, ", ")
-	if more := len(rivals) - len(list); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return words.Few(list, maxPlaces)
 }
