@@ -11,9 +11,16 @@
 //   - [Rotator] makes and rotates the CA Secret. It runs on the leading controller only.
 //   - [Publisher] writes the bundle of that Secret into every entry of every webhook configuration of ours, and repairs it.
 //
-// No setting of the program leads to FromFiles yet.
+// Who does it depends on the chart's certs.mode:
 //
-// # A rotation
+//	             serves with              makes and renews it        publishes the CA
+//	self         SelfManaged              Rotator, every process     Publisher, of the CA Secret
+//	cert-manager FromFiles (--cert-dir)   cert-manager               cert-manager, by annotation
+//	provided     FromFiles (--cert-dir)   the user                   Publisher, of files (--ca-files)
+//
+// There is never more than one who publishes: two who write one field in turns would never end.
+//
+// # A rotation in self-managed mode
 //
 //  1. At two thirds of the CA's life the Rotator makes the next CA and adds it to the bundle. Nothing signs with it yet.
 //  2. The Publisher writes the bundle everywhere. Once it has arrived, a delay runs in which API servers catch up.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -40,9 +41,9 @@ var foreignInjectors = []string{
 // ConfigurationName is the name of our webhook configurations, of both kinds.
 const ConfigurationName = product
 
-// Publisher keeps the caBundle of every entry of our webhook configurations equal to the bundle of a CA Secret (vault-k8s
-// patched only webhooks/0, rancher#44584 only one object), also after somebody has wiped it (istio#5947). It is a reconciler
-// for the leading controller; [Setup] adds it to a manager.
+// Publisher keeps the caBundle of every entry of our webhook configurations equal to the bundle of a CA Secret, or to files
+// (vault-k8s patched only webhooks/0, rancher#44584 only one object), also after somebody has wiped it (istio#5947). It is a
+// reconciler for the leading controller; [Setup] adds it to a manager, or [SetupPublisher] alone.
 type Publisher struct {
 	// Client patches the configurations. Setup defaults it to the manager's.
 	Client client.Client
@@ -50,6 +51,9 @@ type Publisher struct {
 	Reader client.Reader
 	// Secret is the CA Secret. Setup defaults it to the Rotator's.
 	Secret types.NamespacedName
+	// Files are PEM files with the CAs to publish, in place of the Secret: where somebody else makes the certificates. They
+	// take no right to a Secret. [SetupPublisher] looks every 10 seconds whether they have changed.
+	Files []string
 	// Names are those of the configurations, of both kinds; default [ConfigurationName]. They go by name because rights do:
 	// a label could select a configuration of somebody else's, which may not be written, and a rotation would wait for it
 	// for ever.
@@ -105,12 +109,23 @@ func (p *Publisher) Published(ctx context.Context) ([][]byte, error) {
 
 // bundle returns the certificates of the Secret's bundle and nothing else that may be in it: what is published is public.
 func (p *Publisher) bundle(ctx context.Context) ([]byte, error) {
+	if len(p.Files) > 0 {
+		return bundleOf(p.Files)
+	}
 	var secret corev1.Secret
 	if err := p.Reader.Get(ctx, p.Secret, &secret); client.IgnoreNotFound(err) != nil {
 		return nil, fmt.Errorf("reading CA Secret %s: %w", p.Secret, err)
 	}
 	certificates, _ := parseBundle(secret.Data[BundleKey])
 	return encodeBundle(certificates...), nil
+}
+
+// from is where the bundle comes from, as logs name it.
+func (p *Publisher) from() string {
+	if len(p.Files) > 0 {
+		return strings.Join(p.Files, ", ")
+	}
+	return "Secret " + p.Secret.String()
 }
 
 func (p *Publisher) names() []string {
@@ -176,6 +191,6 @@ func (p *Publisher) publish(ctx context.Context, c configuration, bundle []byte)
 	if err := p.Client.Patch(ctx, c.object, patch, client.FieldOwner(publisherFieldManager)); err != nil {
 		return err
 	}
-	log.FromContext(ctx).Info("Published the CA bundle", "configuration", c.name, "secret", p.Secret)
+	log.FromContext(ctx).Info("Published the CA bundle", "configuration", c.name, "from", p.from())
 	return nil
 }

@@ -72,29 +72,46 @@ func setupRotator(mgr manager.Manager, informer cache.SharedIndexInformer, r *Ro
 		Complete(r)
 }
 
+// SetupPublisher adds a publisher of files to a manager, to run on the leader only, and fills in the fields that it leaves
+// empty. It is for certificates that somebody else makes, so there is no Rotator. Objects watches our webhook configurations,
+// each by name.
+func SetupPublisher(mgr manager.Manager, objects kubernetes.Interface, publisher *Publisher) error {
+	if len(publisher.Files) == 0 {
+		return errors.New("setting up the publication of CAs: no files are named")
+	}
+	if err := addPublisher(mgr, objects, publisher, "ca-files", watchFiles(publisher.Files, filesInterval)); err != nil {
+		return fmt.Errorf("setting up the publication of %s: %w", publisher.from(), err)
+	}
+	return nil
+}
+
 func setupPublisher(mgr manager.Manager, objects kubernetes.Interface, informer cache.SharedIndexInformer, r *Rotator, p *Publisher) error {
-	if p.Client == nil {
-		p.Client = mgr.GetClient()
-	}
-	if p.Reader == nil {
-		p.Reader = mgr.GetAPIReader()
-	}
 	if p.Secret.Name == "" {
 		p.Secret = r.Secret
 	}
 	if r.Publications == nil {
 		r.Publications = p
 	}
-	request := reconcile.Request{NamespacedName: p.Secret}
+	return addPublisher(mgr, objects, p, p.Secret.Name, &source.Informer{Informer: informer, Handler: always(reconcile.Request{})})
+}
+
+// addPublisher adds p, called after what it publishes, whose changes bundles tells of.
+func addPublisher(mgr manager.Manager, objects kubernetes.Interface, p *Publisher, name string, bundles source.Source) error {
+	if p.Client == nil {
+		p.Client = mgr.GetClient()
+	}
+	if p.Reader == nil {
+		p.Reader = mgr.GetAPIReader()
+	}
 	build := builder.ControllerManagedBy(mgr).
-		Named(p.Secret.Name + "-publisher").
-		WatchesRawSource(&source.Informer{Informer: informer, Handler: always(request)}).
+		Named(name + "-publisher").
+		WatchesRawSource(bundles).
 		WithOptions(controllerOptions())
 	for _, informer := range p.informers(objects) {
 		if err := runInformer(mgr, informer); err != nil {
 			return fmt.Errorf("watching webhook configurations: %w", err)
 		}
-		build = build.WatchesRawSource(&source.Informer{Informer: informer, Handler: always(request)})
+		build = build.WatchesRawSource(&source.Informer{Informer: informer, Handler: always(reconcile.Request{})})
 	}
 	return build.Complete(p)
 }

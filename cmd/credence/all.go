@@ -38,7 +38,7 @@ func runAll(ctx context.Context, p *process, webhook *servingFlags, controller *
 	group, ctx := errgroup.WithContext(ctx)
 	alone := *p
 	alone.metricsAddress, alone.healthAddress = "0", "0"
-	controller.serving = servingFlags{controller.serving.address, webhook.names, webhook.drain, webhook.clients}
+	controller.serving = servingFlags{controller.serving.address, webhook.names, webhook.certDir, webhook.drain, webhook.clients}
 	group.Go(func() error { return runController(ctx, &alone, controller) })
 	group.Go(func() error { return runWebhook(ctx, p, webhook) })
 	return group.Wait()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -35,6 +36,7 @@ import (
 type controllerFlags struct {
 	serving          servingFlags
 	propagationDelay time.Duration
+	caFiles          []string
 	releaseStrays    bool
 	restartWorkloads bool
 	repair           repairs
@@ -46,6 +48,8 @@ type controllerFlags struct {
 func (f *controllerFlags) add(command *cobra.Command) {
 	command.Flags().DurationVar(&f.propagationDelay, "ca-propagation-delay", certs.DefaultPropagationDelay,
 		"how long a new CA is published before it signs: the time that every API server is given to notice")
+	command.Flags().StringSliceVar(&f.caFiles, "ca-files", nil,
+		"with --cert-dir: files with the CAs to publish in the webhook configurations, in PEM; without any, somebody else publishes them")
 	command.Flags().DurationVar(&f.drain, "drain", controller.DefaultDrain,
 		"how long nothing must use a copy before it is deleted; more than the API server's --request-timeout, by what a webhook takes to answer and caches may be behind")
 	command.Flags().BoolVar(&f.releaseStrays, "release-strays", false,
@@ -127,11 +131,7 @@ func runController(stop context.Context, p *process, flags *controllerFlags) err
 	}); err != nil {
 		return err
 	}
-	rotator := &certs.Rotator{
-		Secret:   p.webhookCA(),
-		Settings: certs.Settings{CommonName: "credence-webhook-ca", PropagationDelay: flags.propagationDelay},
-	}
-	if err := certs.Setup(mgr, clientset, rotator, &certs.Publisher{Mutating: []string{kinds.ConfigurationName}}); err != nil {
+	if err := setupCertificates(mgr, p, flags, clientset); err != nil {
 		return err
 	}
 	counter := &users.Counter{Index: index, Catalog: known, Feed: following}
@@ -147,6 +147,26 @@ func runController(stop context.Context, p *process, flags *controllerFlags) err
 		return err
 	}
 	return front.run(ctx, mgr)
+}
+
+// setupCertificates has the controller do its part for the certificates of all processes.
+// With certificates that somebody else makes, it makes none: two who write one bundle in
+// turns would never end.
+func setupCertificates(mgr manager.Manager, p *process, flags *controllerFlags, clientset kubernetes.Interface) error {
+	publisher := &certs.Publisher{Files: flags.caFiles, Mutating: []string{kinds.ConfigurationName}}
+	if flags.serving.certDir != "" {
+		if len(flags.caFiles) == 0 {
+			return nil
+		}
+		return certs.SetupPublisher(mgr, clientset, publisher)
+	}
+	if len(flags.caFiles) > 0 {
+		return errors.New("--ca-files is for certificates that somebody else makes; name their folder by --cert-dir")
+	}
+	return certs.Setup(mgr, clientset, &certs.Rotator{
+		Secret:   p.webhookCA(),
+		Settings: certs.Settings{CommonName: "credence-webhook-ca", PropagationDelay: flags.propagationDelay},
+	}, publisher)
 }
 
 // serveDeletes has a controller process decide about deletes, leading or not. Unlike

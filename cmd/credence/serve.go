@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -28,6 +30,7 @@ import (
 type servingFlags struct {
 	address string
 	names   []string
+	certDir string
 	drain   time.Duration
 	clients serving.Clients
 }
@@ -35,7 +38,9 @@ type servingFlags struct {
 // add adds the flags. A controller's --drain is that of copies.
 func (f *servingFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.address, "bind-address", ":9443", "the address that admission reviews are served at")
-	flags.StringSliceVar(&f.names, "cert-dns-names", nil, "the names that API servers reach it by; the default is that of the process's Service")
+	flags.StringSliceVar(&f.names, "cert-dns-names", nil, "the names that API servers reach it by, without --cert-dir; the default is that of the process's Service")
+	flags.StringVar(&f.certDir, "cert-dir", "",
+		"a folder with tls.crt and tls.key to serve with, which somebody else keeps fresh; without it the certificate is signed by the CA that the controller makes")
 	flags.DurationVar(&f.drain, "serving-drain", 15*time.Second, "how long to go on serving, asking clients to close their connections, before stopping")
 	flags.StringVar(&f.clients.CAFile, "client-ca-file", "",
 		"a file with the CA of the client certificates that API servers show, in PEM; without it everybody who reaches the address is answered")
@@ -55,17 +60,25 @@ type front struct {
 // newFront makes the server of a process. What is returned with it is the context that
 // the process works under: until stop is done and the drain is over.
 func newFront(stop context.Context, p *process, name string, flags *servingFlags, clientset kubernetes.Interface) (*front, context.Context, context.CancelFunc, error) {
-	names := flags.names
-	if len(names) == 0 {
-		names = []string{fmt.Sprintf("credence-%s.%s.svc", name, p.layout.InstallNamespace)}
-	}
-	certificate := certs.SelfManaged(&certs.Authority{Client: clientset, Secret: p.webhookCA()}, names...)
+	certificate := flags.source(p, name, clientset)
 	server, err := reviewServer(flags, certificate)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	drain, ctx, cancel := serving.NewDrain(stop, flags.drain, clock.RealClock{})
 	return &front{process: name, certificate: certificate, server: server, drain: drain}, ctx, cancel, nil
+}
+
+// source is where the certificate of a process comes from.
+func (f *servingFlags) source(p *process, name string, clientset kubernetes.Interface) *certs.Source {
+	if f.certDir != "" {
+		return certs.FromFiles(filepath.Join(f.certDir, corev1.TLSCertKey), filepath.Join(f.certDir, corev1.TLSPrivateKeyKey))
+	}
+	names := f.names
+	if len(names) == 0 {
+		names = []string{fmt.Sprintf("credence-%s.%s.svc", name, p.layout.InstallNamespace)}
+	}
+	return certs.SelfManaged(&certs.Authority{Client: clientset, Secret: p.webhookCA()}, names...)
 }
 
 // reviewServer is controller-runtime's server with our certificates. API servers

@@ -103,6 +103,8 @@ func desired(chart, live *admissionregistrationv1.MutatingWebhookConfiguration, 
 	want := live.DeepCopy()
 	want.Name = ConfigurationName
 	want.Labels = merged(want.Labels, map[string]string{"app.kubernetes.io/part-of": "credence", "app.kubernetes.io/managed-by": v1alpha1.FieldManager})
+	// Not what the chart's said once: nobody would fill in the bundle any more.
+	maps.DeleteFunc(want.Annotations, func(key, _ string) bool { return isAboutCA(key) })
 	want.Annotations = merged(want.Annotations, aboutCA(chart.Annotations))
 	want.OwnerReferences = []metav1.OwnerReference{{
 		APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: "MutatingWebhookConfiguration", Name: chart.Name, UID: chart.UID,
@@ -172,11 +174,11 @@ func merged(base, over map[string]string) map[string]string {
 
 // aboutCA are the annotations by which somebody is asked to fill in the CA bundle.
 func aboutCA(annotations map[string]string) map[string]string {
-	about := map[string]string{}
-	for key, value := range annotations {
-		if key == caAnnotation || strings.HasPrefix(key, "cert-manager.io/") || strings.HasPrefix(key, "service.beta.openshift.io/") {
-			about[key] = value
-		}
-	}
+	about := maps.Clone(annotations)
+	maps.DeleteFunc(about, func(key, _ string) bool { return !isAboutCA(key) })
 	return about
+}
+
+func isAboutCA(key string) bool {
+	return key == caAnnotation || strings.HasPrefix(key, "cert-manager.io/") || strings.HasPrefix(key, "service.beta.openshift.io/")
 }

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,6 +41,9 @@ type Options struct {
 	// Values go over those that fit a program outside the cluster, as in Helm: what they
 	// leave out of a map stays.
 	Values map[string]any
+	// Objects are there before the chart is installed, such as definitions of kinds of
+	// others that it makes objects of.
+	Objects []*unstructured.Unstructured
 	// Apart starts nothing of Credence: StartProcess does, one process at a time.
 	Apart bool
 }
@@ -75,7 +79,10 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	if c.ports, err = freePorts(4); err != nil {
 		return nil, err
 	}
-	if err := c.install(ctx, c.ports[0], c.ports[3]); err != nil {
+	if err := chart.Apply(ctx, c.client, InstallNamespace, options.Objects); err != nil {
+		return nil, err
+	}
+	if err := c.install(ctx); err != nil {
 		return nil, err
 	}
 	if options.Apart {
@@ -123,24 +130,39 @@ func (c *Cluster) Stop() error {
 	return nil
 }
 
+// Upgrade applies the chart again, with these values over those that it has.
+func (c *Cluster) Upgrade(ctx context.Context, values map[string]any) error {
+	all := map[string]any{}
+	merge(all, c.options.Values)
+	merge(all, values)
+	c.options.Values = all
+	return c.install(ctx)
+}
+
 // install applies the chart for a webhook and a controller that run on this machine.
-func (c *Cluster) install(ctx context.Context, webhookPort, controllerPort int) error {
-	files, err := fs.Sub(charts.FS, "credence")
-	if err != nil {
-		return err
-	}
-	values := map[string]any{
-		"webhook":    map[string]any{"url": fmt.Sprintf("https://localhost:%d", webhookPort)},
-		"controller": map[string]any{"url": fmt.Sprintf("https://localhost:%d", controllerPort)},
-	}
-	merge(values, c.options.Values)
-	manifests, err := chart.Render(files, chart.Release{
-		Name: "credence", Namespace: InstallNamespace, KubeVersion: KubeVersion, Values: values,
-	})
+func (c *Cluster) install(ctx context.Context) error {
+	manifests, err := c.render(nil)
 	if err != nil {
 		return err
 	}
 	return chart.Apply(ctx, c.client, InstallNamespace, manifests.Objects)
+}
+
+// render renders the chart, with more values over those that it has.
+func (c *Cluster) render(more map[string]any) (*chart.Manifests, error) {
+	files, err := fs.Sub(charts.FS, "credence")
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]any{
+		"webhook":    map[string]any{"url": fmt.Sprintf("https://localhost:%d", c.ports[0])},
+		"controller": map[string]any{"url": fmt.Sprintf("https://localhost:%d", c.ports[3])},
+	}
+	merge(values, c.options.Values)
+	merge(values, more)
+	return chart.Render(files, chart.Release{
+		Name: "credence", Namespace: InstallNamespace, KubeVersion: KubeVersion, Values: values,
+	})
 }
 
 // merge has the values of one map go over those of another, map by map. It leaves from

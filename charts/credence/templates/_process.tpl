@@ -17,6 +17,10 @@ root, component (also the sub-command), values (replicas, resources); args and p
       (printf "--metrics-bind-address=:%v" $ports.metrics)
       (printf "--health-bind-address=:%v" $ports.health)
     ) (get . "args" | default list) -}}
+{{- $certificate := include "credence.certificateSecret" .root -}}
+{{- if $certificate -}}
+{{- $args = append $args "--cert-dir=/etc/credence/certificate" -}}
+{{- end -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -37,7 +41,11 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "credence.labels" . | nindent 8 }}
+        {{- merge (include "credence.labels" . | fromYaml) $values.podLabels | toYaml | nindent 8 }}
+      {{- with $values.podAnnotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
     spec:
       serviceAccountName: {{ $name }}
       automountServiceAccountToken: true
@@ -96,6 +104,23 @@ spec:
             readOnlyRootFilesystem: true
             capabilities:
               drop: [ALL]
+          {{- if $certificate }}
+          volumeMounts:
+            - name: certificate
+              mountPath: /etc/credence/certificate
+              readOnly: true
+          {{- end }}
+      {{- if $certificate }}
+      # Not optional: without it a process cannot serve, and the events of the pod say what is missing.
+      volumes:
+        - name: certificate
+          secret:
+            secretName: {{ $certificate }}
+            items:
+              {{- range include "credence.certificateKeys" .root | fromYamlArray }}
+              - {key: {{ . }}, path: {{ . }}}
+              {{- end }}
+      {{- end }}
       topologySpreadConstraints:
         {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
         - maxSkew: 1
