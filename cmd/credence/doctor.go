@@ -12,7 +12,6 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -85,7 +84,7 @@ very many of them. See docs/doctor.md.`,
 
 func (f *doctorFlags) run(cmd *cobra.Command) error {
 	ctrl.SetLogger(logr.Discard())
-	c, err := f.connect()
+	c, err := connect(f.kubeconfig, f.context, "doctor")
 	if err != nil {
 		return err
 	}
@@ -112,21 +111,6 @@ func (f *doctorFlags) run(cmd *cobra.Command) error {
 		return fmt.Errorf("findings: %d", n)
 	}
 	return nil
-}
-
-func (f *doctorFlags) connect() (client.Client, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = f.kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: f.context}).ClientConfig()
-	if err != nil {
-		return nil, fmt.Errorf("finding a cluster: %w", err)
-	}
-	config.UserAgent = "credence/" + version + " doctor"
-	c, err := client.New(config, client.Options{Scheme: scheme()})
-	if err != nil {
-		return nil, fmt.Errorf("making a client: %w", err)
-	}
-	return c, nil
 }
 
 func (f *doctorFlags) examine(ctx context.Context, c client.Client) (doctor.Report, doctor.Input, error) {

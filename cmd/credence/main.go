@@ -23,7 +23,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newInjectCommand(), newDoctorCommand())
+	root.AddCommand(newInjectCommand(), newDoctorCommand(), newUninstallCommand())
 	for _, process := range []*cobra.Command{newWebhookCommand(), newControllerCommand(), newAllCommand()} {
 		// A process stops in order when it is asked to. Ctrl-C ends everything else at once.
 		process.PreRun = func(cmd *cobra.Command, _ []string) { cmd.SetContext(ctrl.SetupSignalHandler()) }

@@ -23,7 +23,8 @@ const (
 )
 
 // Apply applies objects on the server's side, in their order but namespaces and
-// definitions of kinds first. The namespace is made if it does not exist, and
+// definitions of kinds first. It takes no field from another manager, as Helm does not
+// unless it is told to: a conflict is an error. The namespace is made if it does not exist, and
 // taken for objects of namespaced kinds that name none. The objects stay as they
 // are.
 func Apply(ctx context.Context, c client.Client, namespace string, objects []*unstructured.Unstructured) error {
@@ -82,7 +83,7 @@ func apply(ctx context.Context, c client.Client, namespace string, object *unstr
 	if namespaced && object.GetNamespace() == "" {
 		object.SetNamespace(namespace)
 	}
-	return c.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(fieldManager), client.ForceOwnership)
+	return c.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(fieldManager))
 }
 
 // awaitDefinitions waits until the kinds that are defined among objects are served.

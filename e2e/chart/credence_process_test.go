@@ -10,6 +10,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
@@ -53,6 +54,9 @@ func TestPublicationRights(t *testing.T) {
 			ours := []string{"credence"}
 			// The second is made by the controller, which copies the chart's.
 			want := map[string][]string{"mutatingwebhookconfigurations": {"credence-workload-kinds", "credence"}, "validatingwebhookconfigurations": ours}
+			if certificatesOf(t, values) == "cert-manager" {
+				want = map[string][]string{} // it writes them
+			}
 			if diff := cmp.Diff(want, written); diff != "" {
 				t.Errorf("configurations that may be written (-want +got):\n%s", diff)
 			}
@@ -63,5 +67,44 @@ func TestPublicationRights(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPlacement: the pods of a process are not all in one place, and drains leave one.
+func TestPlacement(t *testing.T) {
+	manifests := rendered(t, "")
+	for name, process := range typed[appsv1.Deployment](t, manifests, "Deployment") {
+		pod := process.Spec.Template
+		var over []string
+		for _, spread := range pod.Spec.TopologySpreadConstraints {
+			over = append(over, spread.TopologyKey)
+			if spread.MaxSkew != 1 || spread.WhenUnsatisfiable != corev1.ScheduleAnyway {
+				t.Errorf("%s: spread over %s by %d, %s", name, spread.TopologyKey, spread.MaxSkew, spread.WhenUnsatisfiable)
+			}
+			if !selects(spread.LabelSelector.MatchLabels, pod.Labels) || spread.LabelSelector.MatchLabels["app.kubernetes.io/component"] == "" {
+				t.Errorf("%s: what is spread over %s are not its pods", name, spread.TopologyKey)
+			}
+		}
+		if diff := cmp.Diff([]string{corev1.LabelHostname, corev1.LabelTopologyZone}, over); diff != "" {
+			t.Errorf("%s: spread over (-want +got):\n%s", name, diff)
+		}
+		budget := typed[policyv1.PodDisruptionBudget](t, manifests, "PodDisruptionBudget")[name].Spec
+		if budget.MaxUnavailable == nil || budget.MaxUnavailable.IntValue() != 1 || *budget.UnhealthyPodEvictionPolicy != policyv1.AlwaysAllow {
+			t.Errorf("%s: a drain may take %v pods at once, and unready ones: %v", name, budget.MaxUnavailable, budget.UnhealthyPodEvictionPolicy)
+		}
+	}
+}
+
+// TestPodLabels: those of the user come besides, and cannot take the place of those that
+// pods are selected by.
+func TestPodLabels(t *testing.T) {
+	for name, process := range typed[appsv1.Deployment](t, rendered(t, variations["labelled"]), "Deployment") {
+		pod := process.Spec.Template
+		if pod.Labels["team"] != "platform" || pod.Annotations["example.com/scrape"] != "true" {
+			t.Errorf("%s has labels %v and annotations %v", name, pod.Labels, pod.Annotations)
+		}
+		if !selects(process.Spec.Selector.MatchLabels, pod.Labels) {
+			t.Errorf("%s does not select its pods, which are labelled %v", name, pod.Labels)
+		}
 	}
 }

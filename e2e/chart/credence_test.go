@@ -73,32 +73,6 @@ func typed[T any](t *testing.T, manifests *chart.Manifests, kind string) map[str
 	return found
 }
 
-// variations are values that change much.
-var variations = map[string]string{
-	"carrying": `repair: [carry]`,
-	"evicting": `repair: [evict]`,
-	"defaults": ``,
-	"a webhook outside": `
-webhook: {url: "https://127.0.0.1:9443/"}
-controller: {url: "https://127.0.0.1:9444/"}`,
-	"other labels and namespaces": `
-labels: {project: runai/queue, department: runai/department}
-systemNamespace: {name: runai, create: false}
-clusterName: "east: 1"
-logLevel: debug`,
-	"placement": `
-image: {repository: registry.example.com/credence, tag: v2, digest: "sha256:` + strings.Repeat("a", 64) + `", pullSecrets: [mirror]}
-nodeSelector: {pool: system}
-tolerations: [{key: system, operator: Exists}]
-priorityClassName: important
-webhook: {replicas: 5, resources: {}}`,
-	"no definitions": `crds: {enabled: false}`,
-	"roles apart":    `roles: {aggregate: false}`,
-	"restarts":       `rotation: {restarts: true}`,
-	"fetching":       `webhook: {fetch: {gitImage: "mirror.example.com/git-sync:v4", resources: {requests: null, limits: {cpu: 1, memory: 1Gi}}, caConfigMap: trust}}`,
-	"a dependency":   `global: {anything: true}`,
-}
-
 func TestCredenceRendersNothingSecret(t *testing.T) {
 	for name, values := range variations {
 		t.Run(name, func(t *testing.T) {
@@ -153,16 +127,18 @@ func TestCredenceNamesItsNamespace(t *testing.T) {
 		"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "MutatingWebhookConfiguration", "Namespace",
 		"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
 	}
-	for _, object := range rendered(t, "").Objects {
-		want := installNamespace
-		if slices.Contains(clusterScoped, object.GetKind()) {
-			want = ""
-		}
-		if got := object.GetNamespace(); got != want {
-			t.Errorf("%s %s is in namespace %q, want %q", object.GetKind(), object.GetName(), got, want)
-		}
-		if object.GetLabels()["app.kubernetes.io/part-of"] != "credence" {
-			t.Errorf("%s %s is not labelled as part of Credence", object.GetKind(), object.GetName())
+	for name, values := range variations {
+		for _, object := range rendered(t, values).Objects {
+			want := installNamespace
+			if slices.Contains(clusterScoped, object.GetKind()) {
+				want = ""
+			}
+			if got := object.GetNamespace(); got != want {
+				t.Errorf("%s: %s %s is in namespace %q, want %q", name, object.GetKind(), object.GetName(), got, want)
+			}
+			if object.GetLabels()["app.kubernetes.io/part-of"] != "credence" {
+				t.Errorf("%s: %s %s is not labelled as part of Credence", name, object.GetKind(), object.GetName())
+			}
 		}
 	}
 }

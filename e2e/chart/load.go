@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/ignore"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // load reads the chart whose Chart.yaml is at the top of files, as Helm reads a
@@ -63,4 +65,20 @@ func ignoreRules(files fs.FS) (*ignore.Rules, error) {
 	}
 	rules.AddDefaults()
 	return rules, nil
+}
+
+// Read reads the objects in files, such as the definitions of another product, in their
+// order.
+func Read(files ...string) ([]*unstructured.Unstructured, error) {
+	var all []*unstructured.Unstructured
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("reading objects: %w", err)
+		}
+		if err := decodeInto(&all, file, string(content)); err != nil {
+			return nil, fmt.Errorf("reading objects: %w", err)
+		}
+	}
+	return all, nil
 }

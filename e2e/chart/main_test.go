@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	_ "github.com/credence-dev/credence/charts" // or go test goes on telling what it found before the chart changed
 )
 
 func TestMain(m *testing.M) {

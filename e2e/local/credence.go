@@ -133,7 +133,9 @@ func (c *Cluster) bundlePublished(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-func (c *Cluster) admitsCredentials(ctx context.Context) bool { return AdmitsCredentials(ctx, c.client) }
+func (c *Cluster) admitsCredentials(ctx context.Context) bool {
+	return AdmitsCredentials(ctx, c.client)
+}
 
 // AdmitsCredentials says whether the API server has read that, too: it watches its
 // webhook configurations. Until then no Credential can be created.
