@@ -11,9 +11,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	docs "github.com/credence-dev/credence/e2e/guide"
 )
 
 // guide does what docs/deleting.md shows.
@@ -22,13 +22,15 @@ func guide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, block, _ := strings.Cut(string(text), "```yaml\n")
-	block, _, _ = strings.Cut(block, "```")
-	for document := range strings.SplitSeq(block, "---\n") {
-		object := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
-			t.Fatal(err)
-		}
+	page, err := docs.Read("../../docs/deleting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := page.Section("## Let it go").Objects()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range objects {
 		if object.GetKind() == "Deployment" {
 			// No node is here on which new pods become ready, and the old ones would stay.
 			if err := unstructured.SetNestedField(object.Object, "Recreate", "spec", "strategy", "type"); err != nil {

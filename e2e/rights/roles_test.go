@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -21,9 +20,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/e2e/guide"
 	"github.com/credence-dev/credence/e2e/local"
 )
 
@@ -296,23 +295,13 @@ func documentedExampleWorks(t *testing.T) {
 // documented returns the objects in the text's blocks of YAML.
 func documented(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/rights.md")
+	page, err := guide.Read("../../docs/rights.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var objects []*unstructured.Unstructured
-	for _, block := range strings.Split(string(text), "```yaml\n")[1:] {
-		block, _, ok := strings.Cut(block, "```")
-		if !ok {
-			t.Fatal("a block does not end")
-		}
-		for _, document := range strings.Split(block, "\n---\n") {
-			object := &unstructured.Unstructured{}
-			if err := yaml.UnmarshalStrict([]byte(document), &object.Object); err != nil {
-				t.Fatal(err)
-			}
-			objects = append(objects, object)
-		}
+	objects, err := page.Objects()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return objects
 }

@@ -5,8 +5,6 @@ package workloads
 import (
 	"context"
 	"fmt"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,12 +15,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/e2e/guide"
 )
-
-var fenced = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
 // TestAssetsGuide applies what docs/inject.md shows of assets, one after the other as a
 // reader would, and waits for the pods.
@@ -102,26 +98,18 @@ func (w *world) guideCredentials() {
 }
 
 // shown are the objects in a section of a page, moved into the project.
-func (w *world) shown(page, heading string) (objects []*unstructured.Unstructured) {
+func (w *world) shown(path, heading string) []*unstructured.Unstructured {
 	w.Helper()
-	text, err := os.ReadFile(page)
+	page, err := guide.Read(path)
 	if err != nil {
 		w.Fatal(err)
 	}
-	_, section, found := strings.Cut(string(text), "\n"+heading+"\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	if !found {
-		w.Fatalf("%s has no section %q", page, heading)
+	objects, err := page.Section(heading).Objects()
+	if err != nil {
+		w.Fatal(err)
 	}
-	for _, block := range fenced.FindAllStringSubmatch(section, -1) {
-		for _, document := range strings.Split(block[1], "\n---\n") {
-			object := &unstructured.Unstructured{}
-			if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
-				w.Fatal(err)
-			}
-			object.SetNamespace(w.namespace)
-			objects = append(objects, object)
-		}
+	for _, object := range objects {
+		object.SetNamespace(w.namespace)
 	}
 	return objects
 }

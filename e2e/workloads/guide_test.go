@@ -5,33 +5,30 @@ package workloads
 import (
 	"context"
 	"errors"
-	"os"
-	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/credence-dev/credence/api/v1alpha1"
+	"github.com/credence-dev/credence/e2e/guide"
 )
 
 // TestGuide applies what docs/workloads.md shows.
 func TestGuide(t *testing.T) {
 	w := newWorld(t, "--repair=carry")
 	w.serve("example.com", "v1", "Pipeline", "pipelines")
-	text, err := os.ReadFile("../../docs/workloads.md")
+	page, err := guide.Read("../../docs/workloads.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := page.Objects()
 	if err != nil {
 		t.Fatal(err)
 	}
 	shown := map[string]*unstructured.Unstructured{}
-	for _, block := range strings.Split(string(text), "```yaml\n")[1:] {
-		block, _, _ = strings.Cut(block, "```")
-		object := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal([]byte(block), &object.Object); err != nil {
-			t.Fatal(err)
-		}
+	for _, object := range objects {
 		if object.GetKind() == "Deployment" {
 			object.SetNamespace(w.namespace)
 		}
