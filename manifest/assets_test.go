@@ -155,6 +155,7 @@ func TestCatalog(t *testing.T) {
 		planned = "---\n{apiVersion: credence.dev/v1alpha1, kind: Credential, metadata: {name: planned}, spec: {type: generic, scope: {level: project}, secretRef: {name: s}}}\n"
 		later   = "---\n{apiVersion: credence.dev/v1alpha1, kind: Credential, metadata: {name: later}, spec: {type: generic, scope: {level: project}, secretRef: {name: s}}}\n"
 		settled = "---\n{apiVersion: credence.dev/v1alpha1, kind: Credential, metadata: {name: settled, namespace: team-a, creationTimestamp: '2026-01-01T00:00:00Z'}, spec: {type: generic, scope: {level: project}, secretRef: {name: s}}, status: {observedGeneration: 1, keys: [{key: SETTLED}]}}\n"
+		claims  = "---\n{apiVersion: credence.dev/v1alpha1, kind: Credential, metadata: {name: claims, namespace: team-a, creationTimestamp: '2026-01-01T00:00:00Z'}, spec: {type: password, scope: {level: project}, secretRef: {name: s}}}\n"
 		secret  = "---\n{apiVersion: v1, kind: Secret, metadata: {name: s, labels: {run.ai/resource: generic}}, stringData: {A: canary}}\n"
 	)
 	inUse := func(of, by string) string {
@@ -166,14 +167,17 @@ func TestCatalog(t *testing.T) {
 		problems []string
 		known    map[string]bool // whether the keys are
 	}{
-		"nothing":                       {text: ""},
-		"without the secret":            {text: project + planned, visible: []string{"planned"}, known: map[string]bool{"planned": false}},
-		"with the secret":               {text: project + planned + secret, visible: []string{"planned"}, known: map[string]bool{"planned": true}},
-		"in another order":              {text: secret + planned + "---\n" + project, visible: []string{"planned"}, known: map[string]bool{"planned": true}},
-		"the older has the source":      {text: project + newer + older + secret, visible: []string{"newer", "older"}, problems: []string{inUse("newer", "older")}, known: map[string]bool{"older": true, "newer": false}},
-		"what exists has the source":    {text: project + planned + newer + secret, visible: []string{"newer", "planned"}, problems: []string{inUse("planned", "newer")}},
-		"the first of those planned":    {text: project + later + planned + secret, visible: []string{"later", "planned"}, problems: []string{inUse("planned", "later")}},
-		"one with a status has, too":    {text: project + planned + settled + secret, visible: []string{"planned", "settled"}, problems: []string{inUse("planned", "settled")}, known: map[string]bool{"settled": true}},
+		"nothing":                    {text: ""},
+		"without the secret":         {text: project + planned, visible: []string{"planned"}, known: map[string]bool{"planned": false}},
+		"with the secret":            {text: project + planned + secret, visible: []string{"planned"}, known: map[string]bool{"planned": true}},
+		"in another order":           {text: secret + planned + "---\n" + project, visible: []string{"planned"}, known: map[string]bool{"planned": true}},
+		"the older has the source":   {text: project + newer + older + secret, visible: []string{"newer", "older"}, problems: []string{inUse("newer", "older")}, known: map[string]bool{"older": true, "newer": false}},
+		"what exists has the source": {text: project + planned + newer + secret, visible: []string{"newer", "planned"}, problems: []string{inUse("planned", "newer")}},
+		"the first of those planned": {text: project + later + planned + secret, visible: []string{"later", "planned"}, problems: []string{inUse("planned", "later")}},
+		"one with a status has, too": {text: project + planned + settled + secret, visible: []string{"planned", "settled"}, problems: []string{inUse("planned", "settled")}, known: map[string]bool{"settled": true}},
+		"an older one that may not": {text: project + newer + claims + secret, visible: []string{"claims", "newer"},
+			problems: []string{"credential team-a/claims: Secret team-a/s is labelled run.ai/resource=generic; label it run.ai/resource=password to authorize it for a credential of type password"},
+			known:    map[string]bool{"newer": true}},
 		"the same twice is one":         {text: project + planned + planned + secret, visible: []string{"planned"}, known: map[string]bool{"planned": true}},
 		"outside a project":             {text: planned + secret, problems: []string{"credential team-a/planned: namespace team-a is not a project, not a department's home and not the system namespace; label it credence.dev/project=<name>, or create the credential elsewhere"}},
 		"a status is taken at its word": {text: project + settled, visible: []string{"settled"}, known: map[string]bool{"settled": true}},
