@@ -56,8 +56,8 @@ func (c *Cluster) Ready(ctx context.Context, kube client.Client) error {
 	err := wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		list, deployments := &corev1.NodeList{}, &appsv1.DeploymentList{}
 		if err := errors.Join(kube.List(ctx, list), kube.List(ctx, deployments, client.InNamespace("kube-system"))); err != nil {
-			last = err.Error() // the API server may be on its way up
-			return false, nil
+			last = err.Error()
+			return false, nil //nolint:nilerr // it may be on its way up; the deadline ends this
 		}
 		last = unready(list.Items, deployments.Items)
 		return last == "", nil

@@ -51,7 +51,7 @@ func (w *World) RolledOut(ctx context.Context, namespace, name string) error {
 		return err
 	}
 	if len(pods.Items) != int(want) {
-		return fmt.Errorf("Deployment %s has %d pods, want %d", name, len(pods.Items), want)
+		return fmt.Errorf("%d pods are of Deployment %s, not %d", len(pods.Items), name, want)
 	}
 	return nil
 }

@@ -9,18 +9,14 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/e2e-framework/pkg/env"
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 	"sigs.k8s.io/e2e-framework/pkg/features"
 	"sigs.k8s.io/e2e-framework/pkg/types"
 
-	"github.com/credence-dev/credence/e2e/install"
 	"github.com/credence-dev/credence/e2e/live"
 )
 
@@ -32,8 +28,6 @@ var (
 	scene *project
 	// byHand are arguments of helm that go over what was changed by hand.
 	byHand = []string{"--force-conflicts"}
-	// hurried are arguments of the controller in a hurry.
-	hurried = []string{"--ca-propagation-delay=5s", "--doctor-interval=3s"}
 )
 
 func TestMain(m *testing.M) {
@@ -64,20 +58,6 @@ func (c cleaning) Run() int {
 		cancel()
 	}
 	return code
-}
-
-// hurry has the controller give API servers less time to notice a new CA than those of
-// large clusters need, and look for what was not injected more often.
-func hurry(t *testing.T) {
-	t.Helper()
-	deployment := &appsv1.Deployment{}
-	must(t, world.Client.Get(t.Context(), client.ObjectKey{Namespace: install.Namespace, Name: "credence-controller"}, deployment))
-	args := &deployment.Spec.Template.Spec.Containers[0].Args
-	if !slices.Contains(*args, hurried[0]) {
-		*args = append(*args, hurried...)
-		must(t, world.Client.Update(t.Context(), deployment))
-	}
-	eventually(t, "the controller in a hurry", world.Running)
 }
 
 // story tells a feature to the framework.

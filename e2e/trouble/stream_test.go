@@ -35,7 +35,7 @@ const (
 // them, and they are deleted as soon as it is known what they have.
 type stream struct {
 	// app is the label of its pods.
-	app string
+	app     string
 	pods    rest.Interface
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
@@ -111,7 +111,11 @@ func (s *stream) create(ctx context.Context, name string) {
 			return
 		}
 		s.interrupted.Add(1)
-		time.Sleep(200 * time.Millisecond)
+		select { // an API server that is away is asked again, not flooded
+		case <-ctx.Done():
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
 	}
 }
 
@@ -163,7 +167,7 @@ func (s *stream) flows(t *testing.T) {
 	from := s.created.Load()
 	eventually(t, "more pods to be created", func(context.Context) error {
 		if now := s.created.Load(); now < from+enough {
-			return fmt.Errorf("%d were; refused last: %v", now-from, s.lastRefusal())
+			return fmt.Errorf("%d were; refused last: %w", now-from, s.lastRefusal())
 		}
 		return nil
 	})

@@ -76,10 +76,10 @@ func Stop(ctx context.Context, dir string) error {
 // with this folder, if it did.
 func Find(dir string) error {
 	o := &own{dir: dir}
-	if _, err := os.Stat(o.path("docker.sock")); err != nil {
+	found, err := os.Readlink(o.path("host"))
+	if os.IsNotExist(err) {
 		return nil
 	}
-	found, err := os.Readlink(o.path("host"))
 	if err != nil {
 		return err
 	}

@@ -68,17 +68,28 @@ func run(ctx context.Context, o *options, log io.Writer) error {
 			return ctx.Err()
 		default:
 			failures++
-			if o.maxFailures >= 0 && failures >= o.maxFailures {
+			if o.givesUp(failures) {
 				return fmt.Errorf("failed %d times, giving up: %w", failures, err)
 			}
 			fmt.Fprintf(log, "git-sync stand-in: failed %d times, trying again: %v\n", failures, err)
 		}
-		wait := time.NewTimer(o.period)
-		select {
-		case <-ctx.Done():
-			wait.Stop()
-			return ctx.Err()
-		case <-wait.C:
+		if err := pause(ctx, o.period); err != nil {
+			return err
 		}
+	}
+}
+
+// givesUp says whether it failed too often in a row.
+func (o *options) givesUp(failures int) bool { return o.maxFailures >= 0 && failures >= o.maxFailures }
+
+// pause waits until it is time to look again, or the context ends.
+func pause(ctx context.Context, period time.Duration) error {
+	timer := time.NewTimer(period)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
 	}
 }
