@@ -9,9 +9,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/e2e-framework/pkg/env"
 	"sigs.k8s.io/e2e-framework/pkg/envconf"
 	"sigs.k8s.io/e2e-framework/pkg/features"
@@ -28,6 +30,8 @@ var (
 	scene *project
 	// byHand are arguments of helm that go over what was changed by hand.
 	byHand = []string{"--force-conflicts"}
+	// hurried are arguments of the controller in a hurry.
+	hurried = []string{"--ca-propagation-delay=5s", "--doctor-interval=3s"}
 )
 
 func TestMain(m *testing.M) {
@@ -58,6 +62,20 @@ func (c cleaning) Run() int {
 		cancel()
 	}
 	return code
+}
+
+// hurry has the controller give API servers less time to notice a new CA than those of
+// large clusters need, and look for what was not injected more often.
+func hurry(t *testing.T) {
+	t.Helper()
+	controller := deploymentOf("credence-controller")
+	must(t, world.Client.Get(t.Context(), client.ObjectKeyFromObject(controller), controller))
+	args := &controller.Spec.Template.Spec.Containers[0].Args
+	if !slices.Contains(*args, hurried[0]) {
+		*args = append(*args, hurried...)
+		must(t, world.Client.Update(t.Context(), controller))
+	}
+	eventually(t, "the controller in a hurry", world.Running)
 }
 
 // story tells a feature to the framework.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -29,15 +30,10 @@ func TestLeaderKilled(t *testing.T) {
 			pods.flows(t)
 		})).
 		Assess("it works", step(func(t *testing.T) {
-			// A copy that somebody deletes is made again by the leader, and by nobody else.
-			copied := scene.copies(t.Context())[keyCopy]
-			must(t, world.Client.Delete(t.Context(), &copied))
-			eventually(t, "the copy to be made again", func(ctx context.Context) error {
-				if again, there := scene.copies(ctx)[keyCopy]; !there || again.UID == copied.UID {
-					return fmt.Errorf("it is not")
-				}
-				return nil
-			})
+			neighbour := newNamespace(fmt.Sprintf("trouble-%d-neighbour", time.Now().Unix()))
+			must(t, world.Client.Create(t.Context(), neighbour))
+			eventually(t, "copies in a new project", func(ctx context.Context) error { return copied(ctx, neighbour.Name) })
+			must(t, remove(t.Context(), neighbour))
 			eventually(t, "a new controller", world.Running)
 		})).
 		Assess("no creation notices", step(pods.unharmed)).

@@ -73,9 +73,7 @@ func newProject(ctx context.Context) (*project, error) {
 		return nil, err
 	}
 	p.namespace = fmt.Sprintf("trouble-%d", time.Now().Unix()) // another than that of a run before, which may not be gone yet
-	if err := world.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: p.namespace, Labels: map[string]string{v1alpha1.LabelProject: p.namespace, v1alpha1.LabelDepartment: department},
-	}}); err != nil {
+	if err := world.Client.Create(ctx, newNamespace(p.namespace)); err != nil {
 		return nil, err
 	}
 	for name, source := range sources() {
@@ -83,12 +81,7 @@ func newProject(ctx context.Context) (*project, error) {
 			return nil, fmt.Errorf("making credential %s: %w", name, err)
 		}
 	}
-	if err := live.Await(ctx, within, "the copies", func(ctx context.Context) error {
-		if got := p.copies(ctx); len(got) != len(sources()) {
-			return fmt.Errorf("there are %d", len(got))
-		}
-		return nil
-	}); err != nil {
+	if err := live.Await(ctx, within, "the copies", func(ctx context.Context) error { return copied(ctx, p.namespace) }); err != nil {
 		return nil, err
 	}
 	if err := world.Client.Create(ctx, p.app()); err != nil {
@@ -165,17 +158,27 @@ func makeCredential(ctx context.Context, name string, from source) error {
 	return nil
 }
 
-// copies are those in the project, as they are stored.
-func (p *project) copies(ctx context.Context) map[string]corev1.Secret {
+// newNamespace is a project of the department.
+func newNamespace(name string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: name, Labels: map[string]string{v1alpha1.LabelProject: name, v1alpha1.LabelDepartment: department},
+	}}
+}
+
+// copies are those in a project, as they are stored.
+func copies(ctx context.Context, namespace string) ([]corev1.Secret, error) {
 	list := &corev1.SecretList{}
-	if err := world.Client.List(ctx, list, client.InNamespace(p.namespace), client.HasLabels{v1alpha1.LabelCopyOf}); err != nil {
-		return nil
+	err := world.Client.List(ctx, list, client.InNamespace(namespace), client.HasLabels{v1alpha1.LabelCopyOf})
+	return list.Items, err
+}
+
+// copied says which copies a project lacks.
+func copied(ctx context.Context, namespace string) error {
+	there, err := copies(ctx, namespace)
+	if err == nil && len(there) != len(sources()) {
+		err = fmt.Errorf("there are %d", len(there))
 	}
-	found := map[string]corev1.Secret{}
-	for _, secret := range list.Items {
-		found[secret.Name] = secret
-	}
-	return found
+	return err
 }
 
 // app runs on the nodes, and says what it has.
